@@ -1,0 +1,62 @@
+# `make` lists the targets. Nothing here needs root: Debian packages for the lab are unpacked into the user's cache.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export CGO_ENABLED := 0
+BIN := bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+LDFLAGS := -s -w -X github.com/pointsman/pointsman/pkg/version.Version=$(VERSION)
+GOBUILD := go build -trimpath -ldflags '$(LDFLAGS)'
+TOOL := go tool -modfile=tools/go.mod
+# The packages of the fabric tests; everything else is test-unit.
+E2E := ./test/e2e/...
+
+.PHONY: help build build-all demo lab lab-down test test-unit e2e fuzz lint generate clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build pointsman-agent, pointsman-controlplane, pointsmanctl and the lab into bin/
+	@mkdir -p $(BIN)
+	$(GOBUILD) -o $(BIN)/pointsman-agent ./agent
+	$(GOBUILD) -o $(BIN)/pointsman-controlplane ./controlplane
+	$(GOBUILD) -o $(BIN)/pointsmanctl ./pointsmanctl
+	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
+
+build-all: ## build the three programs for linux/amd64 and linux/arm64 into bin/<arch>/
+	@for arch in amd64 arm64; do mkdir -p $(BIN)/$$arch; \
+	  for p in agent controlplane pointsmanctl; do n=$$p; [ $$p = pointsmanctl ] || n=pointsman-$$p; \
+	    echo "linux/$$arch $$n"; GOOS=linux GOARCH=$$arch $(GOBUILD) -o $(BIN)/$$arch/$$n ./$$p; done; done
+
+demo: build ## boot the fabric, allocate machines, prove reachability and isolation, print the receipts
+	$(BIN)/lab demo
+
+lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
+	$(BIN)/lab up --control-plane
+
+lab-down: ## end a lab that runs in the background
+	$(BIN)/lab down
+
+test: test-unit e2e ## run all tests
+
+test-unit: ## unit, property, fuzz-seed, golden and guest tests
+	go test -timeout 15m $$(go list ./... | grep -v /test/e2e)
+
+e2e: build ## the end-to-end scripts on one shared fabric
+	go test -count=1 -timeout 30m -v $(E2E)
+
+FUZZTIME ?= 10s
+fuzz: ## fuzz every parser of outside bytes for FUZZTIME each
+	@for pkg in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
+	  echo "$$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZTIME) $$pkg; done; done
+
+lint: ## gofmt, go vet and golangci-lint
+	@unformatted=$$(git ls-files '*.go' | xargs gofmt -l); [ -z "$$unformatted" ] || { echo "gofmt would change: $$unformatted"; exit 1; }
+	$(TOOL) golangci-lint run ./...
+
+generate: ## regenerate pkg/api from its protos
+	tools/generate.sh
+
+clean: ## remove what was built here (the user's cache stays)
+	rm -rf $(BIN) out
