@@ -1,0 +1,138 @@
+// Package guesttest runs a package's tests where the kernel has what a switch needs: VRFs, VLAN-filtering bridges, VXLAN,
+// FRR beside it.
+//
+//	func TestMain(m *testing.M) { guesttest.Main(m) }
+//
+// On a host whose kernel lacks them, or without root, Main boots the lab's guest and runs the same test binary in it with
+// the same -test flags. Nothing is skipped: if the guest cannot be booted, the tests fail.
+package guesttest
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pointsman/pointsman/test/lab/debroot"
+	"github.com/pointsman/pointsman/test/lab/uml"
+)
+
+// insideEnv tells the test binary that it runs in the guest.
+const insideEnv = "POINTSMAN_GUESTTEST"
+
+// Inside reports whether this process runs in the lab's guest.
+func Inside() bool { return os.Getenv(insideEnv) != "" }
+
+// Main runs the tests in the guest and exits with their code. $POINTSMAN_GUEST_MEMORY sets the guest's memory.
+func Main(m *testing.M) {
+	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
+	flag.Parse()
+	if Inside() || listing() {
+		os.Exit(m.Run())
+	}
+	exit, err := runInGuest(context.Background())
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "guesttest:", err)
+		exit = max(exit, 1)
+	}
+	os.Exit(exit)
+}
+
+// listing reports whether the tests are only to be named.
+func listing() bool {
+	f := flag.Lookup("test.list")
+	return f != nil && f.Value.String() != ""
+}
+
+func runInGuest(ctx context.Context) (int, error) {
+	root, err := debroot.Ensure(ctx, os.Stderr)
+	if err != nil {
+		return 0, err
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	dir, err := os.Getwd()
+	if err != nil {
+		return 0, err
+	}
+	args, writable := guestFlags(os.Args[1:], dir)
+	shown, err := uml.Visible([]string{uml.ModuleRoot(dir), filepath.Dir(self)})
+	if err != nil {
+		return 0, err
+	}
+	return uml.Run(ctx,
+		uml.Config{Root: root, Memory: os.Getenv("POINTSMAN_GUEST_MEMORY"), ReadOnly: shown, Writable: writable},
+		uml.Command{
+			Argv: append([]string{self}, args...), Dir: dir, Env: environment(os.Environ()),
+			Stdout: os.Stdout, Stderr: os.Stderr, Timeout: limit(),
+		})
+}
+
+// environment keeps what steers a Go test; the rest of the host's environment means nothing in the guest.
+func environment(host []string) []string {
+	env := []string{insideEnv + "=1"}
+	for _, kv := range host {
+		if name, _, _ := strings.Cut(kv, "="); strings.HasPrefix(name, "GO") && name != "GOCOVERDIR" || strings.HasPrefix(name, "POINTSMAN_") {
+			env = append(env, kv)
+		}
+	}
+	return env
+}
+
+// limit is a little more than the tests' own, which names the test that hangs.
+func limit() time.Duration {
+	timeout := 10 * time.Minute
+	if f := flag.Lookup("test.timeout"); f != nil {
+		if d, err := time.ParseDuration(f.Value.String()); err == nil {
+			timeout = d
+		}
+	}
+	if timeout == 0 {
+		return 0
+	}
+	return timeout + 30*time.Second
+}
+
+// guestFlags returns the flags for the test binary in the guest, and the host directories that it writes results to. The log of
+// files read is dropped: `go test` must not take the result from its cache when the kernel or FRR beside it changed.
+func guestFlags(args []string, dir string) (kept, writable []string) {
+	for _, arg := range args {
+		name, value, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
+		switch name {
+		case "test.testlogfile":
+			continue
+		case "test.coverprofile", "test.cpuprofile", "test.memprofile", "test.blockprofile", "test.mutexprofile", "test.trace":
+			writable = append(writable, filepath.Dir(absolute(value, dir)))
+		case "test.gocoverdir", "test.outputdir", "test.fuzzcachedir":
+			if abs := absolute(value, dir); isDir(abs) {
+				writable = append(writable, abs)
+			}
+		case "update": // goldens are rewritten where they lie
+			writable = append(writable, dir)
+		}
+		kept = append(kept, arg)
+	}
+	slices.Sort(writable)
+	return kept, slices.Compact(writable)
+}
+
+func absolute(path, dir string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir() && !errors.Is(err, fs.ErrNotExist)
+}

@@ -1,0 +1,238 @@
+package uml
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Paths in the guest.
+const (
+	Lower   = "/run/lab/lower" // the Debian root, as it lies on the host
+	hostDir = "/run/lab/host"  // the guest's directory on the host, writable
+)
+
+// Mode is what a guest is booted for: it runs as process 1, with the root, /proc, /sys, /dev and the modules in place, and
+// what it returns is the guest's result.
+type Mode func(spec json.RawMessage) (result any, err error)
+
+var hooked bool
+
+// Main takes over if this process is the init of a guest, and never returns then. Otherwise it does nothing. Programs
+// that boot guests call it first thing in main (or TestMain).
+func Main(modes map[string]Mode) {
+	hooked = true
+	dir := os.Getenv(specEnv)
+	if os.Getpid() != 1 || dir == "" {
+		return
+	}
+	if err := guestMain(dir, modes); err != nil {
+		fmt.Fprintln(os.Stderr, "guest:", err)
+	}
+	powerOff()
+}
+
+func powerOff() {
+	unix.Sync()
+	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
+	os.Exit(1)
+}
+
+func guestMain(dir string, modes map[string]Mode) error {
+	// The directory is mounted and not read where it lies: the kernel has mounted a /dev of its own over the host's /dev/shm.
+	for _, m := range []mount{
+		{"proc", "/proc", "proc", 0, ""},
+		{"run", "/run", "tmpfs", 0, "mode=755"},
+		{"none", hostDir, "hostfs", 0, dir},
+	} {
+		if err := m.do(); err != nil {
+			return err
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(hostDir, specFile))
+	if err != nil {
+		return err
+	}
+	var spec bootSpec
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return fmt.Errorf("decode spec: %w", err)
+	}
+	mode, ok := modes[spec.Mode]
+	if !ok {
+		return fmt.Errorf("no mode %q in this program", spec.Mode)
+	}
+	if err := enterRoot(spec); err != nil {
+		return err
+	}
+	os.Clearenv()
+	for _, kv := range Environment {
+		name, value, _ := strings.Cut(kv, "=")
+		os.Setenv(name, value)
+	}
+	result, err := mode(spec.Spec)
+	if err != nil {
+		return err
+	}
+	return writeResult(result)
+}
+
+// Environment is what programs in the guest start with.
+var Environment = []string{
+	"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/root", "TMPDIR=/tmp", "LANG=C.UTF-8", "TERM=dumb",
+}
+
+func writeResult(result any) error {
+	text, err := json.Marshal(result)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(hostDir, resultFile), os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(text)
+	return errors.Join(err, f.Sync(), f.Close())
+}
+
+// enterRoot mounts the Debian root under an overlay, with what else a system needs, and makes it the root. From then on
+// everything the guest writes goes to its memory.
+func enterRoot(spec bootSpec) error {
+	if err := (mount{"none", Lower, "hostfs", unix.MS_RDONLY, spec.Root}).do(); err != nil {
+		return err
+	}
+	if err := loadModules(Lower); err != nil {
+		return err
+	}
+	if err := MountRoot("/run/lab/root", "/run/lab/upper"); err != nil {
+		return err
+	}
+	if err := populate("/run/lab/root", spec); err != nil {
+		return err
+	}
+	return PivotRoot("/run/lab/root")
+}
+
+// MountRoot mounts a root of its own at target: the Debian root with all changes kept in upper, which must lie on a tmpfs.
+func MountRoot(target, upper string) error {
+	work := upper + ".work"
+	for _, d := range []string{upper, work} {
+		if err := os.MkdirAll(d, 0o755); err != nil {
+			return err
+		}
+	}
+	return mount{"overlay", target, "overlay", 0, "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work}.do()
+}
+
+func populate(root string, spec bootSpec) error {
+	mounts := []mount{
+		{"proc", root + "/proc", "proc", 0, ""},
+		{"sysfs", root + "/sys", "sysfs", 0, ""},
+		{"dev", root + "/dev", "tmpfs", 0, "mode=755"},
+		{"devpts", root + "/dev/pts", "devpts", 0, "newinstance,ptmxmode=666,mode=620"},
+		{"shm", root + "/dev/shm", "tmpfs", 0, "mode=1777"},
+		{"tmp", root + "/tmp", "tmpfs", 0, "mode=1777"},
+		{"/run", root + "/run", "", unix.MS_BIND | unix.MS_REC, ""},
+	}
+	for _, d := range spec.ReadOnly {
+		mounts = append(mounts, mount{"none", root + d, "hostfs", unix.MS_RDONLY, d})
+	}
+	for _, d := range spec.Writable { // last: they may lie within the others
+		mounts = append(mounts, mount{"none", root + d, "hostfs", 0, d})
+	}
+	for _, m := range mounts {
+		if err := m.do(); err != nil {
+			return err
+		}
+	}
+	if err := makeDevices(root + "/dev"); err != nil {
+		return err
+	}
+	return MakeServiceDirs(root)
+}
+
+// MakeServiceDirs makes the directories that the packages' scripts and boot units would have made under /run and /var.
+func MakeServiceDirs(root string) error {
+	for _, d := range []struct {
+		path string
+		uid  int
+		mode os.FileMode
+	}{
+		{"/run/frr", 110, 0o755}, {"/var/log/frr", 110, 0o755}, {"/etc/frr", 110, 0o755},
+		{"/run/redis", 112, 0o755}, {"/var/lib/redis", 112, 0o755}, {"/var/log/redis", 112, 0o755},
+		{"/run/lldpd", 113, 0o755}, {"/run/bird", 114, 0o755}, {"/run/lock", 0, 0o755}, {"/run/network", 0, 0o755},
+	} {
+		path := root + d.path
+		if err := os.MkdirAll(path, d.mode); err != nil {
+			return err
+		}
+		if err := os.Chown(path, d.uid, d.uid); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type mount struct {
+	source, target, fstype string
+	flags                  uintptr
+	data                   string
+}
+
+func (m mount) do() error {
+	if err := os.MkdirAll(m.target, 0o755); err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	if err := unix.Mount(m.source, m.target, m.fstype, m.flags, m.data); err != nil {
+		return fmt.Errorf("mount %s at %s: %w", m.fstype, m.target, err)
+	}
+	return nil
+}
+
+// makeDevices makes the device nodes by hand: the host's /dev may be a container's that lacks some.
+func makeDevices(dev string) error {
+	nodes := []struct {
+		name         string
+		major, minor uint32
+	}{
+		{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"kmsg", 1, 11},
+		{"tty", 5, 0}, {"console", 5, 1}, {"ttyS0", 4, 64}, {"ttyS1", 4, 65}, {"ttyS2", 4, 66}, {"net/tun", 10, 200},
+	}
+	for _, n := range nodes {
+		file := filepath.Join(dev, n.name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			return err
+		}
+		if err := unix.Mknod(file, unix.S_IFCHR|0o666, int(unix.Mkdev(n.major, n.minor))); err != nil {
+			return fmt.Errorf("make device %s: %w", n.name, err)
+		}
+		if err := os.Chmod(file, 0o666); err != nil { // mknod minds the umask
+			return err
+		}
+	}
+	for name, target := range map[string]string{"fd": "/proc/self/fd", "stdin": "fd/0", "stdout": "fd/1", "stderr": "fd/2", "ptmx": "pts/ptmx"} {
+		if err := os.Symlink(target, filepath.Join(dev, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// PivotRoot makes root, which must be a mount, the root of this process's mount namespace.
+func PivotRoot(root string) error {
+	if err := unix.Chdir(root); err != nil {
+		return err
+	}
+	// Both arguments "." stack the old root over the new one, from where it is taken off: pivot_root(2), NOTES.
+	if err := unix.PivotRoot(".", "."); err != nil {
+		return fmt.Errorf("pivot root to %s: %w", root, err)
+	}
+	if err := unix.Unmount(".", unix.MNT_DETACH); err != nil {
+		return fmt.Errorf("unmount old root: %w", err)
+	}
+	return unix.Chdir("/")
+}
