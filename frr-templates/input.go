@@ -1,0 +1,39 @@
+package frrtemplates
+
+import (
+	"net/netip"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// Input is everything that a switch's FRR configuration depends on.
+type Input struct {
+	Hostname string
+	Role     netmodel.SwitchRole
+	ASN      uint32
+	// RouterID is the address of the loopback: what the underlay announces, and where VXLAN tunnels end. IPv4.
+	RouterID netip.Addr
+	// Uplinks are the ports to other switches.
+	Uplinks []string
+	// MachinePorts are all ports that machines may be cabled to, in whatever mode: each gets its interface lines once, so that a
+	// move of a port touches bgpd only.
+	MachinePorts []string
+	VRFs         []VRF
+}
+
+// VRF is a tenant's routing instance.
+type VRF struct {
+	Name       string
+	VNI        netmodel.VNI
+	Neighbours []Neighbour
+}
+
+// Neighbour is the machine on a port, and what it may announce there.
+type Neighbour struct {
+	Port string
+	ASN  netmodel.ASN
+	// Grants are the prefixes that are accepted; anything else is dropped.
+	Grants []netmodel.Grant
+	// MaximumPrefix is how many accepted routes of each address family close the session when exceeded, 1..4294967295.
+	MaximumPrefix int
+}
