@@ -1,0 +1,174 @@
+package lldp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+const insideEnv = "POINTSMAN_LLDP_NETNS"
+
+// TestMain runs the tests in a network namespace of their own, as root or as root of a user namespace, so that they can make
+// ports and touch none of the host's.
+func TestMain(m *testing.M) {
+	if os.Getenv(insideEnv) != "" {
+		os.Exit(m.Run())
+	}
+	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)
+	cmd.Env = append(os.Environ(), insideEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	if os.Getuid() != 0 {
+		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
+		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getuid(), Size: 1}}
+		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getgid(), Size: 1}}
+	}
+	err := cmd.Run()
+	if cmd.ProcessState != nil {
+		os.Exit(cmd.ProcessState.ExitCode())
+	}
+	fmt.Fprintln(os.Stderr, "no network namespace to test LLDP in (neither root nor user namespaces allowed):", err)
+	os.Exit(1)
+}
+
+func makeCable(t *testing.T, port, far string) {
+	t.Helper()
+	link := &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: port}, PeerName: far}
+	if err := netlink.LinkAdd(link); err != nil {
+		t.Fatalf("add %s: %v", port, err)
+	}
+	for _, name := range []string{port, far} {
+		l, err := netlink.LinkByName(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := netlink.LinkSetUp(l); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func cutCable(t *testing.T, port string) {
+	t.Helper()
+	l, err := netlink.LinkByName(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkDel(l); err != nil {
+		t.Fatal(err)
+	}
+}
+
+type report struct {
+	port string
+	d    netmodel.Discovery
+}
+
+func awaitReport(t *testing.T, reports <-chan report, within time.Duration, what string) report {
+	t.Helper()
+	select {
+	case r := <-reports:
+		return r
+	case <-time.After(within):
+		t.Fatalf("%s: nothing reported within %v", what, within)
+		return report{}
+	}
+}
+
+// A real cable: the sender is heard, also after the port was deleted and made again, and a port that is gone has no neighbour.
+func TestSendAndListenOnARealPort(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	reports := make(chan report, 64)
+	l := &Listener{
+		Switch: "leaf01", Want: func(p string) bool { return p == "swp1" }, Log: slog.Default(),
+		OnChange: func(port string, d netmodel.Discovery) { reports <- report{port, d} },
+	}
+	s := NewSender(SenderConfig{Interfaces: []string{"lan0"}, ChassisID: LocalChassisID(uuid), PortIDFromMAC: true, SystemName: "m01", Interval: time.Second, TTL: 2 * time.Second})
+	done := make(chan error, 2)
+	go func() { done <- l.Run(ctx) }()
+	sending, stop := context.WithCancel(ctx)
+	go func() { done <- s.Run(sending) }()
+	defer func() {
+		cancel()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}()
+
+	makeCable(t, "swp1", "lan0") // both run already: a port that appears is followed
+	r := awaitReport(t, reports, 5*time.Second, "first frame")
+	far, err := net.InterfaceByName("lan0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(r.d.Neighbours) != 1 || r.port != "swp1" || r.d.Switch != "leaf01" {
+		t.Fatalf("reported %+v", r)
+	}
+	if n := r.d.Neighbours[0]; n.ChassisID != uuid || n.PortID != far.HardwareAddr.String() || n.SystemName != "m01" || n.PortDescription != "lan0" {
+		t.Errorf("neighbour %+v", n)
+	}
+
+	cutCable(t, "swp1")
+	if r := awaitReport(t, reports, 5*time.Second, "port deleted"); len(r.d.Neighbours) != 0 {
+		t.Errorf("a port that is gone has %+v", r.d.Neighbours)
+	}
+	makeCable(t, "swp1", "lan0")
+	if r := awaitReport(t, reports, 5*time.Second, "port made again"); len(r.d.Neighbours) != 1 {
+		t.Errorf("after the port came again: %+v", r.d.Neighbours)
+	}
+
+	stop()
+	if r := awaitReport(t, reports, 5*time.Second, "silence"); len(r.d.Neighbours) != 0 {
+		t.Errorf("after the TTL: %+v", r.d.Neighbours)
+	}
+	cutCable(t, "swp1")
+	awaitReport(t, reports, 5*time.Second, "port deleted")
+}
+
+// What a switch sends itself, and other traffic, is not heard; and a port that went down and up again still hears.
+func TestListenerHearsOnlyArrivingLLDP(t *testing.T) {
+	makeCable(t, "swp2", "lan2")
+	defer cutCable(t, "swp2")
+	ctx, cancel := context.WithCancel(t.Context())
+	reports := make(chan report, 64)
+	l := &Listener{Want: func(p string) bool { return p == "swp2" }, Log: slog.Default(), OnChange: func(port string, d netmodel.Discovery) { reports <- report{port, d} }}
+	own := NewSender(SenderConfig{Interfaces: []string{"swp2"}, ChassisID: LocalChassisID("leaf01"), Interval: 50 * time.Millisecond})
+	done := make(chan error, 2)
+	go func() { done <- l.Run(ctx) }()
+	go func() { done <- own.Run(ctx) }()
+	defer func() { cancel(); <-done; <-done }()
+	select {
+	case r := <-reports:
+		t.Fatalf("heard itself: %+v", r)
+	case <-time.After(400 * time.Millisecond):
+	}
+
+	link, err := netlink.LinkByName("swp2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetDown(link); err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetUp(link); err != nil {
+		t.Fatal(err)
+	}
+	far := NewSender(SenderConfig{Interfaces: []string{"lan2"}, ChassisID: LocalChassisID("m02"), Interval: 50 * time.Millisecond})
+	go func() { done <- far.Run(ctx) }()
+	defer func() { cancel(); <-done }()
+	if r := awaitReport(t, reports, 5*time.Second, "after down and up"); len(r.d.Neighbours) != 1 || r.d.Neighbours[0].ChassisID != "m02" {
+		t.Errorf("heard %+v", r.d.Neighbours)
+	}
+}

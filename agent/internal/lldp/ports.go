@@ -1,0 +1,108 @@
+package lldp
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/vishvananda/netlink"
+)
+
+// Port is a physical port as the kernel has it now. A port that was deleted and made again has another Index.
+type Port struct {
+	Name  string
+	Index int
+	MAC   string
+	Up    bool // it has carrier and is administratively up
+}
+
+// relist is how often all ports are read anyhow: a lost event costs this much at most.
+const relist = 30 * time.Second
+
+// physical tells a port that a cable goes into from what the kernel makes up: bridges, VLANs, VRFs, tunnels. veth is the cable of
+// labs and containers.
+func physical(l netlink.Link) bool {
+	a := l.Attrs()
+	if a.Flags&net.FlagLoopback != 0 || len(a.HardwareAddr) != 6 || bytes.Equal(a.HardwareAddr, make([]byte, 6)) {
+		return false
+	}
+	return l.Type() == "device" || l.Type() == "veth"
+}
+
+// follow calls seen with all ports for which want holds: at once, and again whenever a link changed. It returns when ctx ends.
+func follow(ctx context.Context, log *slog.Logger, want func(string) bool, seen func(map[string]Port)) error {
+	for {
+		err := followOnce(ctx, want, seen)
+		if ctx.Err() != nil {
+			return nil
+		}
+		log.Warn("following ports anew, with a full list", "err", err)
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(time.Second):
+		}
+	}
+}
+
+func followOnce(ctx context.Context, want func(string) bool, seen func(map[string]Port)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	updates := make(chan netlink.LinkUpdate, 64)
+	err := netlink.LinkSubscribeWithOptions(updates, ctx.Done(), netlink.LinkSubscribeOptions{ErrorCallback: func(err error) { cancel(err) }})
+	if err != nil {
+		return fmt.Errorf("subscribe to links: %w", err)
+	}
+	ticker := time.NewTicker(relist)
+	defer ticker.Stop()
+	for {
+		ports, err := list(want)
+		if err != nil {
+			return err
+		}
+		seen(ports)
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case _, ok := <-updates:
+			if !ok {
+				return fmt.Errorf("follow links: subscription ended")
+			}
+			drain(updates)
+		case <-ticker.C:
+		}
+	}
+}
+
+// drain takes the rest of a burst: one list answers all of it.
+func drain(updates <-chan netlink.LinkUpdate) {
+	settle := time.After(5 * time.Millisecond)
+	for {
+		select {
+		case _, ok := <-updates:
+			if !ok {
+				return
+			}
+		case <-settle:
+			return
+		}
+	}
+}
+
+func list(want func(string) bool) (map[string]Port, error) {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
+	}
+	ports := map[string]Port{}
+	for _, l := range links {
+		a := l.Attrs()
+		if physical(l) && want(a.Name) {
+			ports[a.Name] = Port{Name: a.Name, Index: a.Index, MAC: a.HardwareAddr.String(), Up: a.OperState == netlink.OperUp}
+		}
+	}
+	return ports, nil
+}
