@@ -1,0 +1,163 @@
+// Package config reads agent.yaml: who this switch is, where its etcd is and how the agent behaves. It owns the file's form, its
+// defaults and its checks; what the switch must be comes from etcd and is none of its business. The agent's commands call it.
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// DefaultFile is where the agent's configuration lies.
+const DefaultFile = "/etc/pointsman/agent.yaml"
+
+// Config is agent.yaml. Durations are written like 10s.
+type Config struct {
+	// Switch is this switch's name in the inventory: a DNS label.
+	Switch string `yaml:"switch"`
+	Etcd   Etcd   `yaml:"etcd"`
+	// StateDir keeps the last intent, the assignments and the journal over reboots.
+	StateDir string `yaml:"state-dir"`
+	// SendLLDP makes the agent send LLDP on all physical ports, where no other daemon does.
+	SendLLDP bool `yaml:"lldp-send"`
+	// Insecure allows an etcd beyond loopback without TLS.
+	Insecure bool `yaml:"insecure"`
+	// NetworkOS is linux.
+	NetworkOS string `yaml:"network-os"`
+	FRR       FRR    `yaml:"frr"`
+	// LogLevel is debug, info, warn or error.
+	LogLevel string `yaml:"log-level"`
+	// ConfirmWindow is how long after a change the health of what it does not concern is watched.
+	ConfirmWindow time.Duration `yaml:"confirm-window"`
+	// FullPass is how often everything is compared without an event.
+	FullPass time.Duration `yaml:"full-pass"`
+	// HeartbeatTTL is how long this switch counts as live after its last sign. Whole seconds.
+	HeartbeatTTL time.Duration `yaml:"heartbeat-ttl"`
+}
+
+// Etcd is the bus.
+type Etcd struct {
+	Endpoints []string `yaml:"endpoints"`
+	// BindDevice is the device that connections leave by, such as the VRF of management.
+	BindDevice string `yaml:"bind-device"`
+}
+
+// FRR is where its daemons and files are.
+type FRR struct {
+	// SocketDir holds the daemons' vty sockets.
+	SocketDir string `yaml:"socket-dir"`
+	// ConfigFile is what FRR loads when it starts; the agent saves there.
+	ConfigFile string `yaml:"config-file"`
+}
+
+// Load reads the file, lets override change it (flags come last) and checks the result. Errors name the field.
+func Load(path string, override func(*Config)) (Config, error) {
+	raw, err := os.ReadFile(path)
+	if err != nil {
+		return Config{}, fmt.Errorf("read agent configuration: %w", err)
+	}
+	cfg, err := parse(raw)
+	if err != nil {
+		return Config{}, fmt.Errorf("read %s: %w", path, err)
+	}
+	if override != nil {
+		override(&cfg)
+	}
+	if err := cfg.check(); err != nil {
+		return Config{}, fmt.Errorf("check %s: %w", path, err)
+	}
+	return cfg, nil
+}
+
+// Default is a configuration with everything but the name and the endpoints.
+func Default() Config {
+	return Config{
+		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info",
+		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf"},
+		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
+	}
+}
+
+func parse(raw []byte) (Config, error) {
+	cfg := Default()
+	decoder := yaml.NewDecoder(bytes.NewReader(raw))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&cfg); err != nil && !errors.Is(err, io.EOF) {
+		return Config{}, err
+	}
+	return cfg, nil
+}
+
+// Level is the log level.
+func (c Config) Level() slog.Level {
+	var l slog.Level
+	_ = l.UnmarshalText([]byte(c.LogLevel)) // check has read it
+	return l
+}
+
+var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
+
+func (c Config) check() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %w", field, fmt.Errorf(format, args...)))
+	}
+	if !label.MatchString(c.Switch) {
+		bad("switch", "%q is no DNS label", c.Switch)
+	}
+	if len(c.Etcd.Endpoints) == 0 {
+		bad("etcd.endpoints", "none given")
+	}
+	for _, e := range c.Etcd.Endpoints {
+		if err := c.checkEndpoint(e); err != nil {
+			bad("etcd.endpoints", "%q: %w", e, err)
+		}
+	}
+	if len(c.Etcd.BindDevice) > 15 {
+		bad("etcd.bind-device", "%q is longer than 15 characters", c.Etcd.BindDevice)
+	}
+	for field, path := range map[string]string{"state-dir": c.StateDir, "frr.socket-dir": c.FRR.SocketDir, "frr.config-file": c.FRR.ConfigFile} {
+		if !filepath.IsAbs(path) {
+			bad(field, "%q is no absolute path", path)
+		}
+	}
+	if c.NetworkOS != "linux" {
+		bad("network-os", "%q is unknown; known: linux", c.NetworkOS)
+	}
+	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
+		bad("log-level", "%q is none of debug, info, warn, error", c.LogLevel)
+	}
+	for field, d := range map[string]time.Duration{"confirm-window": c.ConfirmWindow, "full-pass": c.FullPass, "heartbeat-ttl": c.HeartbeatTTL} {
+		if d < time.Second {
+			bad(field, "%v is shorter than a second", d)
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkEndpoint wants a URL, and beyond loopback one with TLS unless insecurity was asked for.
+func (c Config) checkEndpoint(endpoint string) error {
+	u, err := url.Parse(endpoint)
+	if err != nil {
+		return err
+	}
+	if u.Scheme != "http" && u.Scheme != "https" || u.Port() == "" {
+		return errors.New("want http://HOST:PORT or https://HOST:PORT")
+	}
+	addr, err := netip.ParseAddr(u.Hostname())
+	loopback := u.Hostname() == "localhost" || err == nil && addr.IsLoopback()
+	if u.Scheme == "http" && !loopback && !c.Insecure {
+		return errors.New("no TLS beyond loopback; set insecure: true to accept that")
+	}
+	return nil
+}
