@@ -1,0 +1,92 @@
+package plan
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// Intent is what the control plane asks of a switch. Ports and Probes are by port and by allocation.
+type Intent struct {
+	Config netmodel.SwitchConfig
+	Ports  map[string]netmodel.PortIntent
+	Probes map[string]netmodel.Probe
+}
+
+// Facts is what the planner must know about the switch besides the intent.
+type Facts struct {
+	Hostname string
+	// BridgeMAC is the switch's own MAC where its network OS has one; zero derives one from the loopback.
+	BridgeMAC MAC
+	// Ports are those that exist.
+	Ports map[string]PortFacts
+	// Assigned are the numbers that VRFs and VNIs hold on this switch: observed ones, else those stored. See Observing.
+	Assigned Assignments
+	// TakenTables and TakenVLANs are held by others, or by what is about to go: two VRFs never share a table, not for a moment.
+	TakenTables []uint32
+	TakenVLANs  []uint16
+	// Ranges to choose from; the zero value means DefaultRanges.
+	Ranges Ranges
+}
+
+// PortFacts is what is known of a port that exists.
+type PortFacts struct {
+	MAC   MAC
+	Speed int // Mbit/s, 0 if unknown
+}
+
+// Assignments are switch-local numbers. They mean nothing outside the switch.
+type Assignments struct {
+	Tables map[string]uint32       `json:"tables,omitempty"`
+	VLANs  map[netmodel.VNI]uint16 `json:"vlans,omitempty"`
+}
+
+// Ranges to choose switch-local numbers from, ends included.
+type Ranges struct {
+	FirstTable, LastTable uint32 // the first is that of VRF provision
+	FirstVLAN, LastVLAN   uint16 // for VNIs; the provisioning VLAN lies outside
+}
+
+// DefaultRanges leaves the low VLANs to provisioning.
+var DefaultRanges = Ranges{FirstTable: 1000, LastTable: 1999, FirstVLAN: 1000, LastVLAN: 3999}
+
+// Problem is why a port cannot be what its intent asks. It holds back no other port.
+type Problem struct {
+	Port string
+	Err  error
+}
+
+func (p Problem) Error() string { return fmt.Sprintf("port %q: %v", p.Port, p.Err) }
+
+func (p Problem) Unwrap() error { return p.Err }
+
+// Observing returns the facts with the numbers that the observed state holds, before those that were stored.
+func (f Facts) Observing(observed State, stored Assignments) Facts {
+	tables, vlans := maps.Clone(stored.Tables), maps.Clone(stored.VLANs)
+	if tables == nil {
+		tables = map[string]uint32{}
+	}
+	if vlans == nil {
+		vlans = map[netmodel.VNI]uint16{}
+	}
+	f.TakenTables, f.TakenVLANs = slices.Clone(f.TakenTables), slices.Clone(f.TakenVLANs)
+	for name, vrf := range observed.Kernel.VRFs {
+		tables[name] = vrf.Table
+		f.TakenTables = append(f.TakenTables, vrf.Table)
+	}
+	for vlan := range observed.Kernel.SVIs {
+		f.TakenVLANs = append(f.TakenVLANs, vlan)
+	}
+	for vni, vxlan := range observed.Kernel.VNIs {
+		for _, m := range vxlan.VLANs {
+			f.TakenVLANs = append(f.TakenVLANs, m.VLAN)
+			if m.PVID {
+				vlans[vni] = m.VLAN
+			}
+		}
+	}
+	f.Assigned = Assignments{Tables: tables, VLANs: vlans}
+	return f
+}
