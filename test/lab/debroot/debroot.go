@@ -28,7 +28,7 @@ var Packages = []string{
 }
 
 // layout is raised when the way the root is made changes, so that older caches are not taken for it.
-const layout = "1"
+const layout = "3"
 
 // Key names the root that Ensure makes: the same packages, the same key.
 func Key() string {

@@ -57,6 +57,8 @@ var files = map[string]string{
 
 // links are what update-alternatives would have made.
 var links = map[string]string{
+	"usr/bin/sh":    "bash",
+	"usr/bin/which": "which.debianutils",
 	"usr/bin/awk":   "gawk",
 	"usr/bin/nc":    "nc.openbsd",
 	"usr/bin/pager": "less",
@@ -85,9 +87,6 @@ func finish(ctx context.Context, tree string) error {
 	}
 	// ifreload runs this file; the bit is set by a script of the package.
 	if err := os.Chmod(filepath.Join(tree, "usr/share/ifupdown2/__main__.py"), 0o755); err != nil {
-		return err
-	}
-	if err := os.Symlink("../run", filepath.Join(tree, "var/run")); err != nil && !os.IsExist(err) {
 		return err
 	}
 	return indexModules(ctx, tree)

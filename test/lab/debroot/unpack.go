@@ -31,6 +31,14 @@ func unpack(ctx context.Context, tree string, debs []string) error {
 			return err
 		}
 	}
+	for _, dir := range []string{"var", "run"} {
+		if err := os.MkdirAll(filepath.Join(tree, dir), 0o755); err != nil {
+			return err
+		}
+	}
+	if err := os.Symlink("../run", filepath.Join(tree, "var/run")); err != nil {
+		return err
+	}
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(2)
 	for _, deb := range debs {
@@ -81,7 +89,7 @@ func extract(tree string, files *tar.Reader) error {
 			return err
 		}
 		name := usrMerged(header.Name)
-		if name == "." || skipped(name) {
+		if name == "." || name == "var/run" || skipped(name) {
 			continue
 		}
 		if !filepath.IsLocal(name) {
@@ -135,9 +143,13 @@ func extractOne(tree, name string, header *tar.Header, body io.Reader) error {
 	}
 }
 
-// usrMerged returns where a file of a package lies in a root whose /bin, /sbin and /lib are links into /usr.
+// usrMerged returns where a file of a package lies in a root whose /bin, /sbin and /lib are links into /usr, and /var/run
+// one to /run.
 func usrMerged(name string) string {
 	name = path.Clean(strings.TrimPrefix(path.Clean(name), "/"))
+	if rest, ok := strings.CutPrefix(name, "var/run/"); ok {
+		return "run/" + rest
+	}
 	first, _, _ := strings.Cut(name, "/")
 	for _, dir := range merged {
 		if first == dir {

@@ -45,12 +45,12 @@ func powerOff() {
 
 func guestMain(dir string, modes map[string]Mode) error {
 	// The directory is mounted and not read where it lies: the kernel has mounted a /dev of its own over the host's /dev/shm.
-	for _, m := range []mount{
+	for _, m := range []Mount{
 		{"proc", "/proc", "proc", 0, ""},
 		{"run", "/run", "tmpfs", 0, "mode=755"},
 		{"none", hostDir, "hostfs", 0, dir},
 	} {
-		if err := m.do(); err != nil {
+		if err := m.Do(); err != nil {
 			return err
 		}
 	}
@@ -102,7 +102,7 @@ func writeResult(result any) error {
 // enterRoot mounts the Debian root under an overlay, with what else a system needs, and makes it the root. From then on
 // everything the guest writes goes to its memory.
 func enterRoot(spec bootSpec) error {
-	if err := (mount{"none", Lower, "hostfs", unix.MS_RDONLY, spec.Root}).do(); err != nil {
+	if err := (Mount{"none", Lower, "hostfs", unix.MS_RDONLY, spec.Root}).Do(); err != nil {
 		return err
 	}
 	if err := loadModules(Lower); err != nil {
@@ -125,11 +125,11 @@ func MountRoot(target, upper string) error {
 			return err
 		}
 	}
-	return mount{"overlay", target, "overlay", 0, "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work}.do()
+	return Mount{"overlay", target, "overlay", 0, "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work}.Do()
 }
 
 func populate(root string, spec bootSpec) error {
-	mounts := []mount{
+	mounts := []Mount{
 		{"proc", root + "/proc", "proc", 0, ""},
 		{"sysfs", root + "/sys", "sysfs", 0, ""},
 		{"dev", root + "/dev", "tmpfs", 0, "mode=755"},
@@ -139,13 +139,13 @@ func populate(root string, spec bootSpec) error {
 		{"/run", root + "/run", "", unix.MS_BIND | unix.MS_REC, ""},
 	}
 	for _, d := range spec.ReadOnly {
-		mounts = append(mounts, mount{"none", root + d, "hostfs", unix.MS_RDONLY, d})
+		mounts = append(mounts, Mount{"none", root + d, "hostfs", unix.MS_RDONLY, d})
 	}
 	for _, d := range spec.Writable { // last: they may lie within the others
-		mounts = append(mounts, mount{"none", root + d, "hostfs", 0, d})
+		mounts = append(mounts, Mount{"none", root + d, "hostfs", 0, d})
 	}
 	for _, m := range mounts {
-		if err := m.do(); err != nil {
+		if err := m.Do(); err != nil {
 			return err
 		}
 	}
@@ -177,18 +177,20 @@ func MakeServiceDirs(root string) error {
 	return nil
 }
 
-type mount struct {
-	source, target, fstype string
-	flags                  uintptr
-	data                   string
+// Mount is one mount(2).
+type Mount struct {
+	Source, Target, Type string
+	Flags                uintptr
+	Data                 string
 }
 
-func (m mount) do() error {
-	if err := os.MkdirAll(m.target, 0o755); err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, os.ErrExist) {
+// Do makes the mount, and the directory it lies over if that is not there.
+func (m Mount) Do() error {
+	if err := os.MkdirAll(m.Target, 0o755); err != nil && !errors.Is(err, unix.EROFS) && !errors.Is(err, os.ErrExist) {
 		return err
 	}
-	if err := unix.Mount(m.source, m.target, m.fstype, m.flags, m.data); err != nil {
-		return fmt.Errorf("mount %s at %s: %w", m.fstype, m.target, err)
+	if err := unix.Mount(m.Source, m.Target, m.Type, m.Flags, m.Data); err != nil {
+		return fmt.Errorf("mount %s %s at %s: %w", m.Type, m.Source, m.Target, err)
 	}
 	return nil
 }

@@ -1,0 +1,208 @@
+package lab
+
+import (
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// The user-mode network between host and guest (RFC 5737's TEST-NET-1, so that a packet that strays means nothing anywhere).
+// The guest has no default route.
+const (
+	managementSubnet = "192.0.2.0/24"
+	gatewayAddress   = "192.0.2.1" // the host's end of the network itself
+	guestAddress     = "192.0.2.2" // the guest's root namespace
+	firstManagement  = 10
+	// HostAddress stands for the host's loopback: a guest's program that connects to one of Options.HostPorts there
+	// reaches 127.0.0.1 on the host.
+	HostAddress = "192.0.2.254"
+
+	gatewayMAC  = "02:00:00:00:00:01"
+	eventsPort  = 1 // on the gateway: the guest reports here
+	controlPort = 1 // on the guest: requests (proto.go)
+)
+
+const (
+	fabricMTU     = 9216
+	managementMTU = 1500
+	mgmtTable     = 900
+	mgmtVRF       = "mgmt"
+)
+
+// guestSpec is all that the guest needs to build the fabric.
+type guestSpec struct {
+	Nodes    []nodeSpec
+	Cables   []cable
+	Binaries string // the host's directory with the product's programs; may be empty
+}
+
+// nodeSpec is one node: a namespace with its own root.
+type nodeSpec struct {
+	Name       string
+	Switch     bool
+	Management netip.Prefix // switches only
+	MAC        hardwareAddr // of eth0
+	Files      map[string]string
+	Services   []Service
+	Binaries   string
+}
+
+// cable joins two ports; the second end is zero for a port with nothing cabled to it.
+type cable struct {
+	Ends [2]Endpoint
+	MACs [2]hardwareAddr
+}
+
+// hardwareAddr is a MAC address as text in JSON.
+type hardwareAddr net.HardwareAddr
+
+func (a hardwareAddr) MarshalText() ([]byte, error) {
+	return []byte(net.HardwareAddr(a).String()), nil
+}
+
+func (a *hardwareAddr) UnmarshalText(text []byte) error {
+	if len(text) == 0 {
+		return nil
+	}
+	mac, err := net.ParseMAC(string(text))
+	*a = hardwareAddr(mac)
+	return err
+}
+
+// specFor derives the guest's work from the topology: pure.
+func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
+	spec := guestSpec{Binaries: binaries}
+	inv := t.Inventory()
+	for i, s := range inv.Switches {
+		node, err := switchSpec(s, i, binaries != "", etcdPorts)
+		if err != nil {
+			return guestSpec{}, err
+		}
+		node.Services = append(node.Services, t.Services[s.Name]...)
+		node.Binaries = binaries
+		spec.Nodes = append(spec.Nodes, node)
+	}
+	for _, m := range inv.Machines {
+		node, err := machineSpec(m, binaries != "")
+		if err != nil {
+			return guestSpec{}, err
+		}
+		node.Services = append(node.Services, t.Services[m.Name]...)
+		node.Binaries = binaries
+		spec.Nodes = append(spec.Nodes, node)
+	}
+	spec.Cables = cables(inv)
+	return spec, nil
+}
+
+func switchSpec(s Switch, index int, agent bool, etcdPorts []int) (nodeSpec, error) {
+	node := nodeSpec{
+		Name: s.Name, Switch: true, Management: netip.PrefixFrom(s.Management, 24), MAC: hardwareAddr(portMAC(0, index, 0)),
+		Files: map[string]string{}, Services: frrServices(),
+	}
+	if !agent {
+		return node, nil
+	}
+	endpoints := []string{}
+	for _, port := range etcdPorts {
+		endpoints = append(endpoints, fmt.Sprintf("http://%s:%d", HostAddress, port))
+	}
+	config, err := yaml.Marshal(agentConfig{
+		Switch: s.Name, Etcd: etcdConfig{Endpoints: endpoints, BindDevice: mgmtVRF},
+		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true,
+	})
+	if err != nil {
+		return nodeSpec{}, err
+	}
+	node.Files["/etc/pointsman/agent.yaml"] = string(config)
+	node.Services = append(node.Services, Service{Name: "agent", Command: []string{"pointsman-agent", "run", "--config", "/etc/pointsman/agent.yaml"}})
+	return node, nil
+}
+
+// agentConfig is the agent's configuration file.
+type agentConfig struct {
+	Switch   string     `yaml:"switch"`
+	Etcd     etcdConfig `yaml:"etcd"`
+	StateDir string     `yaml:"state-dir"`
+	SendLLDP bool       `yaml:"lldp-send"`
+	Insecure bool       `yaml:"insecure"`
+}
+
+type etcdConfig struct {
+	Endpoints  []string `yaml:"endpoints"`
+	BindDevice string   `yaml:"bind-device"`
+}
+
+// hostConfig is the configuration file of the agent on a machine.
+type hostConfig struct {
+	MachineFile string   `yaml:"machine-file"`
+	SystemUUID  string   `yaml:"system-uuid"`
+	Uplinks     []string `yaml:"uplinks"`
+}
+
+func machineSpec(m Machine, agent bool) (nodeSpec, error) {
+	node := nodeSpec{Name: m.Name, Files: map[string]string{}}
+	if !agent {
+		return node, nil
+	}
+	config := hostConfig{MachineFile: "/etc/pointsman/machine.json", SystemUUID: m.SystemUUID}
+	for _, u := range m.Uplinks {
+		config.Uplinks = append(config.Uplinks, u.Name)
+	}
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		return nodeSpec{}, err
+	}
+	node.Files["/etc/pointsman/host.yaml"] = string(text)
+	node.Services = []Service{{Name: "host", Command: []string{"pointsman-agent", "host", "--config", "/etc/pointsman/host.yaml"}}}
+	return node, nil
+}
+
+// frrServices are FRR's daemons in the foreground, zebra first. As FRR's own watchfrr does, a daemon that starts is given
+// the saved configuration, if there is one; each starts with none.
+func frrServices() []Service {
+	var services []Service
+	for _, daemon := range []string{"zebra", "bgpd", "staticd", "bfdd"} {
+		services = append(services, Service{
+			Name: daemon,
+			Command: []string{"/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
+				"--log", "file:/var/log/frr/" + daemon + ".log", "--log-level", "informational"},
+			Ready:       "/run/frr/" + daemon + ".vty",
+			Configure:   []string{"vtysh", "-b", "-d", daemon},
+			ConfigureIf: "/etc/frr/frr.conf",
+		})
+	}
+	return services
+}
+
+// cables lists each cable once, switches' spare ports included.
+func cables(inv Inventory) []cable {
+	macs := map[Endpoint]hardwareAddr{}
+	for _, s := range inv.Switches {
+		for _, p := range s.Ports {
+			macs[Endpoint{s.Name, p.Name}] = hardwareAddr(p.MAC)
+		}
+	}
+	for _, m := range inv.Machines {
+		for _, u := range m.Uplinks {
+			macs[Endpoint{m.Name, u.Name}] = hardwareAddr(u.MAC)
+		}
+	}
+	var list []cable
+	for _, s := range inv.Switches {
+		if s.Role == RoleSpine {
+			continue // every cable and every spare port ends at a leaf
+		}
+		for _, p := range s.Ports {
+			end := Endpoint{s.Name, p.Name}
+			list = append(list, cable{Ends: [2]Endpoint{end, p.Peer}, MACs: [2]hardwareAddr{macs[end], macs[p.Peer]}})
+		}
+	}
+	return slices.Clip(list)
+}
+
+func (s guestSpec) marshal() (json.RawMessage, error) { return json.Marshal(s) }

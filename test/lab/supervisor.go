@@ -1,0 +1,290 @@
+package lab
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"sync"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/pointsman/pointsman/test/lab/uml"
+)
+
+// ServiceAction is what Fabric.Service may ask of a node's service.
+type ServiceAction string
+
+const (
+	ActionStart  ServiceAction = "start"
+	ActionStop   ServiceAction = "stop" // SIGTERM, SIGKILL two seconds later; it stays stopped
+	ActionKill   ServiceAction = "kill" // one signal; if it ends, it is started again
+	ActionStatus ServiceAction = "status"
+)
+
+// ServiceStatus is the state of one service of a node.
+type ServiceStatus struct {
+	Name     string
+	Running  bool
+	Stopped  bool // by ActionStop
+	Pid      int  // in the node
+	Starts   int
+	LastExit int
+	Since    time.Time // start of the running process
+}
+
+const (
+	restartBackoff = time.Second
+	stopGrace      = 2 * time.Second
+	readyLimit     = 30 * time.Second
+)
+
+// supervisor keeps a node's services running.
+type supervisor struct {
+	reaper   *uml.Reaper
+	services []*supervised
+}
+
+type supervised struct {
+	Service
+	reaper *uml.Reaper
+	wake   chan struct{}
+	ready  chan struct{} // closed when it was ready for the first time
+
+	mu     sync.Mutex
+	status ServiceStatus
+}
+
+func newSupervisor(reaper *uml.Reaper, services []Service) *supervisor {
+	s := &supervisor{reaper: reaper}
+	for _, service := range services {
+		s.services = append(s.services, &supervised{
+			Service: service, reaper: reaper, wake: make(chan struct{}, 1), ready: make(chan struct{}), status: ServiceStatus{Name: service.Name},
+		})
+	}
+	return s
+}
+
+// start starts the services one after the other, each when the one before it is ready.
+func (s *supervisor) start() error {
+	for _, service := range s.services {
+		go service.run()
+		select {
+		case <-service.ready:
+		case <-time.After(readyLimit):
+			return fmt.Errorf("start service %s: not ready after %v: %s", service.Name, readyLimit, service.lastLog())
+		}
+	}
+	return nil
+}
+
+func (s *supervisor) find(name string) (*supervised, error) {
+	for _, service := range s.services {
+		if service.Name == name {
+			return service, nil
+		}
+	}
+	return nil, fmt.Errorf("no service %q on this node", name)
+}
+
+// run starts the service for ever.
+func (s *supervised) run() {
+	once := sync.OnceFunc(func() { close(s.ready) })
+	for {
+		if s.wanted() {
+			s.runOnce(once)
+		}
+		if s.wanted() {
+			select {
+			case <-time.After(restartBackoff):
+			case <-s.wake:
+			}
+		} else {
+			<-s.wake
+		}
+	}
+}
+
+func (s *supervised) wanted() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.status.Stopped
+}
+
+// runOnce starts the service and returns when it has ended.
+func (s *supervised) runOnce(ready func()) {
+	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return // the next try is a second away
+	}
+	defer log.Close()
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return
+	}
+	defer null.Close()
+	appeared := func() error { return nil }
+	if s.Ready != "" {
+		_ = os.Remove(s.Ready) // what a killed process left would say "ready" too early
+		wait, stop, err := watchFile(s.Ready)
+		if err != nil {
+			fmt.Fprintf(log, "lab: watch %s: %v\n", s.Ready, err)
+			return
+		}
+		defer stop()
+		appeared = wait
+	}
+	child, err := s.reaper.Start(uml.Process{
+		Argv: s.Command, Dir: "/", Env: append(os.Environ(), s.Env...), Files: []*os.File{null, log, log}, Attr: &syscall.SysProcAttr{Setsid: true},
+	})
+	if err != nil {
+		fmt.Fprintf(log, "lab: %v\n", err)
+		return
+	}
+	s.mu.Lock()
+	s.status.Running, s.status.Pid, s.status.Since = true, child.Pid, time.Now()
+	s.status.Starts++
+	s.mu.Unlock()
+	go func() {
+		if appeared() == nil {
+			s.configure(log)
+			ready()
+		}
+	}()
+	exit := <-child.Exit
+	s.mu.Lock()
+	s.status.Running, s.status.Pid, s.status.LastExit = false, 0, exit
+	s.mu.Unlock()
+}
+
+// configure gives a service that is ready its saved configuration.
+func (s *supervised) configure(log *os.File) {
+	if len(s.Configure) == 0 {
+		return
+	}
+	if _, err := os.Stat(s.ConfigureIf); err != nil {
+		return
+	}
+	child, err := s.reaper.Start(uml.Process{Argv: s.Configure, Dir: "/", Env: os.Environ(), Files: []*os.File{log, log, log}})
+	if err != nil {
+		fmt.Fprintf(log, "lab: configure: %v\n", err)
+		return
+	}
+	if exit := <-child.Exit; exit != 0 {
+		fmt.Fprintf(log, "lab: configure: %s exited with %d\n", s.Configure[0], exit)
+	}
+}
+
+func (s *supervised) logFile() string { return filepath.Join("/var/log", s.Name+".log") }
+
+func (s *supervised) lastLog() string {
+	text, _ := os.ReadFile(s.logFile())
+	return string(bytes.TrimSpace(text[max(0, len(text)-400):]))
+}
+
+// act does what a request asks of services and writes status as JSON lines.
+func (s *supervisor) act(req request, out io.Writer) error {
+	if req.Action == ActionStatus {
+		encoder := json.NewEncoder(out)
+		for _, service := range s.services {
+			service.mu.Lock()
+			status := service.status
+			service.mu.Unlock()
+			if err := encoder.Encode(status); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	service, err := s.find(req.Service)
+	if err != nil {
+		return err
+	}
+	switch req.Action {
+	case ActionStart:
+		return service.setStopped(false)
+	case ActionStop:
+		return service.stop()
+	case ActionKill:
+		return service.signal(unix.Signal(req.Signal))
+	default:
+		return fmt.Errorf("unknown action %q on a service", req.Action)
+	}
+}
+
+func (s *supervised) setStopped(stopped bool) error {
+	s.mu.Lock()
+	s.status.Stopped = stopped
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+	return nil
+}
+
+func (s *supervised) signal(sig unix.Signal) error {
+	s.mu.Lock()
+	pid := s.status.Pid
+	s.mu.Unlock()
+	if pid == 0 {
+		return fmt.Errorf("service %s is not running", s.Name)
+	}
+	return unix.Kill(pid, sig)
+}
+
+// stop ends the service and returns when it has ended.
+func (s *supervised) stop() error {
+	s.mu.Lock()
+	s.status.Stopped = true
+	s.mu.Unlock()
+	deadline := time.Now().Add(stopGrace)
+	sig := unix.SIGTERM
+	for sent := false; ; time.Sleep(10 * time.Millisecond) {
+		s.mu.Lock()
+		pid := s.status.Pid
+		s.mu.Unlock()
+		if pid == 0 {
+			return nil
+		}
+		if !sent {
+			_ = unix.Kill(pid, sig)
+			sent = true
+		}
+		if sig == unix.SIGTERM && time.Now().After(deadline) {
+			sig, sent = unix.SIGKILL, false
+		}
+	}
+}
+
+// watchFile watches for the creation of a file. The watch is set when it returns; wait blocks until the file is there, or
+// stop is called.
+func watchFile(path string) (wait func() error, stop func(), err error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, nil, err
+	}
+	events := os.NewFile(uintptr(fd), "inotify")
+	if _, err := unix.InotifyAddWatch(fd, filepath.Dir(path), unix.IN_CREATE|unix.IN_MOVED_TO); err != nil {
+		events.Close()
+		return nil, nil, err
+	}
+	wait = func() error {
+		buf := make([]byte, 64*(unsafe.Sizeof(unix.InotifyEvent{})+unix.NAME_MAX+1))
+		for {
+			if _, err := os.Stat(path); err == nil || !errors.Is(err, os.ErrNotExist) {
+				return err
+			}
+			if _, err := events.Read(buf); err != nil {
+				return err
+			}
+		}
+	}
+	return wait, func() { events.Close() }, nil
+}

@@ -1,0 +1,161 @@
+// Package lab owns the fabric lab: a topology, the guest in which its switches and machines run as namespaces with real
+// FRR and the real agent, and the way in from the host.
+//
+// Up boots a fabric and returns it; Attach finds one that another process runs. In the guest the same program is process 1
+// (guest.go) and each node's process 1 (node.go). The package drives the product's binaries and never imports them.
+package lab
+
+import (
+	"bytes"
+	_ "embed"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"regexp"
+	"slices"
+
+	"go.yaml.in/yaml/v3"
+)
+
+//go:embed topology.yaml
+var defaultTopology []byte
+
+// Topology is the shape of a fabric: every leaf is cabled to every spine, every machine to every leaf of its rack.
+type Topology struct {
+	Name   string `yaml:"name"`
+	Spines int    `yaml:"spines"`
+	Racks  []Rack `yaml:"racks"`
+	// Services are further programs to run in a node, by the node's name.
+	Services map[string][]Service `yaml:"services"`
+}
+
+// Rack is one rack: its leaves, and the machines that are cabled to each of them.
+type Rack struct {
+	Leaves     int `yaml:"leaves"`
+	Machines   int `yaml:"machines"`
+	SparePorts int `yaml:"spare-ports"` // machine ports on each leaf with nothing cabled to them
+}
+
+// Service is a program that a node's init keeps running: it is started again a second after it ended.
+type Service struct {
+	Name    string   `yaml:"name"`
+	Command []string `yaml:"command"`
+	Env     []string `yaml:"env"`
+	// Ready is a file or socket whose appearance says that the service serves; empty is at once.
+	Ready string `yaml:"ready"`
+	// Configure is run after each start once the service is ready, if the file ConfigureIf exists.
+	Configure   []string `yaml:"configure"`
+	ConfigureIf string   `yaml:"configure-if"`
+}
+
+// Default returns the lab's default fabric.
+func Default() *Topology {
+	t, err := Parse(defaultTopology)
+	if err != nil {
+		panic(err) // it is embedded, and a test parses it
+	}
+	return t
+}
+
+// Load reads a topology file; an empty path is the default fabric.
+func Load(path string) (*Topology, error) {
+	if path == "" {
+		return Default(), nil
+	}
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("read topology: %w", err)
+	}
+	t, err := Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("read topology %s: %w", path, err)
+	}
+	return t, nil
+}
+
+// Parse decodes and validates a topology. Unknown fields are errors.
+func Parse(text []byte) (*Topology, error) {
+	var t Topology
+	decoder := yaml.NewDecoder(bytes.NewReader(text))
+	decoder.KnownFields(true)
+	if err := decoder.Decode(&t); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil, errors.New("the file is empty")
+		}
+		return nil, err
+	}
+	if err := decoder.Decode(new(any)); !errors.Is(err, io.EOF) {
+		return nil, errors.New("the file holds more than one document")
+	}
+	if t.Name == "" {
+		t.Name = "pointsman"
+	}
+	if err := t.validate(); err != nil {
+		return nil, err
+	}
+	return &t, nil
+}
+
+// Limits of a topology, from the numbers that are derived from it.
+const (
+	maxSwitches = 240 // management addresses 192.0.2.10 … 192.0.2.249
+	maxPorts    = 500
+)
+
+var labelPattern = regexp.MustCompile(`^[a-z]([a-z0-9-]{0,30}[a-z0-9])?$`)
+
+func (t *Topology) validate() error {
+	var errs []error
+	bad := func(field, format string, args ...any) {
+		errs = append(errs, fmt.Errorf("%s: %s", field, fmt.Sprintf(format, args...)))
+	}
+	if !labelPattern.MatchString(t.Name) {
+		bad("name", "%q is not a lower-case label", t.Name)
+	}
+	if t.Spines < 1 {
+		bad("spines", "%d: at least one spine is needed", t.Spines)
+	}
+	if len(t.Racks) == 0 {
+		bad("racks", "at least one rack is needed")
+	}
+	leaves := 0
+	for i, rack := range t.Racks {
+		field := fmt.Sprintf("racks[%d]", i)
+		leaves += max(rack.Leaves, 0)
+		if rack.Leaves < 1 {
+			bad(field+".leaves", "%d: at least one leaf is needed", rack.Leaves)
+		}
+		if rack.Machines < 0 {
+			bad(field+".machines", "%d is negative", rack.Machines)
+		}
+		if rack.SparePorts < 0 {
+			bad(field+".spare-ports", "%d is negative", rack.SparePorts)
+		}
+		if rack.Machines+rack.SparePorts > maxPorts {
+			bad(field+".machines", "a leaf has %d machine ports at most, with spare-ports", maxPorts)
+		}
+	}
+	if t.Spines+leaves > maxSwitches || leaves > maxPorts {
+		bad("racks", "%d spines and %d leaves are more than %d switches", t.Spines, leaves, maxSwitches)
+	}
+	if len(errs) > 0 {
+		return errors.Join(errs...) // the names below need sound numbers
+	}
+	names := t.NodeNames()
+	for node, services := range t.Services {
+		if !slices.Contains(names, node) {
+			bad("services."+node, "the topology has no such node")
+		}
+		for i, s := range services {
+			field := fmt.Sprintf("services.%s[%d]", node, i)
+			if !labelPattern.MatchString(s.Name) {
+				bad(field+".name", "%q is not a lower-case label", s.Name)
+			}
+			if len(s.Command) == 0 {
+				bad(field+".command", "is empty")
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
