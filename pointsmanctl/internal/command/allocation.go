@@ -1,0 +1,50 @@
+package command
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+)
+
+func (a *app) allocationCommand() *cobra.Command {
+	return group("allocation", "Allocations: machines in networks", a.allocationListCommand(), a.allocationGetCommand())
+}
+
+func (a *app) allocationListCommand() *cobra.Command {
+	var network string
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List allocations and how far each has come",
+		Example: "  pointsmanctl allocation list\n  pointsmanctl allocation list --network blue -o wide",
+		Args:    cobra.NoArgs,
+		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
+			r, err := c.allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: a.project, Network: network})
+			if err != nil {
+				return err
+			}
+			return a.printer().Allocations(r)
+		}),
+	}
+	cmd.Flags().StringVar(&network, "network", "", "only allocations in this network")
+	a.completeFlag(cmd, "network", a.networkIDs)
+	return cmd
+}
+
+func (a *app) allocationGetCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:               "get ALLOCATION",
+		Short:             "Show one allocation with its receipt",
+		Example:           "  pointsmanctl allocation get web1\n  pointsmanctl allocation get web1 -o json",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.first(a.allocationIDs),
+		RunE: a.ask(func(ctx context.Context, c *client, args []string) error {
+			allocation, err := c.allocations.GetAllocation(ctx, &apiv1.GetAllocationRequest{Project: a.project, Id: args[0]})
+			if err != nil {
+				return err
+			}
+			return a.printer().Allocation(allocation)
+		}),
+	}
+}
