@@ -1,0 +1,76 @@
+package fabric
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+)
+
+const diagnoseLimit = 90 * time.Second
+
+// diagnosed writes a diagnosis to w after a failed start.
+func (f *Fabric) diagnosed(w io.Writer) error {
+	if w == nil {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), diagnoseLimit)
+	defer cancel()
+	f.Diagnose(ctx, w)
+	return nil
+}
+
+// Diagnose writes what an engineer needs after a failure: the control plane's view and log, and of each node the agent's log,
+// its plan, FRR's view and the kernel's.
+func (f *Fabric) Diagnose(ctx context.Context, w io.Writer, nodes ...string) {
+	section := func(name, text string, err error) {
+		fmt.Fprintf(w, "\n===== %s\n%s\n", name, strings.TrimSpace(text))
+		if err != nil {
+			fmt.Fprintf(w, "(%v)\n", err)
+		}
+	}
+	if f.CP != nil {
+		section("control plane's log", string(tail([]byte(f.CP.Log()), 12000)), nil)
+	}
+	if f.API != nil {
+		f.diagnoseAPI(ctx, section)
+	}
+	if f.Lab == nil {
+		return
+	}
+	if len(nodes) == 0 {
+		nodes = append(f.SwitchNames(""), f.MachineNames()...)
+	}
+	for _, n := range nodes {
+		service := "agent"
+		if strings.HasPrefix(n, "machine") {
+			service = "host"
+		}
+		logs, err := f.Lab.Logs(ctx, n, service)
+		section(n+": log of "+service, string(tail([]byte(logs), 8000)), err)
+		if service == "agent" {
+			text, err := f.Lab.Run(ctx, n, "timeout", "20", "pointsman-agent", "plan", "--config", "/etc/pointsman/agent.yaml")
+			section(n+": plan", text, err)
+			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all summary' -c 'show bgp l2vpn evpn' -c 'show evpn vni'; tail -n 40 /var/log/frr/*.log")
+			section(n+": FRR", string(tail([]byte(text), 8000)), err)
+		}
+		text, err := f.Lab.DumpKernel(ctx, n)
+		section(n+": kernel", string(tail([]byte(text), 16000)), err)
+	}
+}
+
+func (f *Fabric) diagnoseAPI(ctx context.Context, section func(name, text string, err error)) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	machines, err := f.API.Machines.ListMachines(ctx, &apiv1.ListMachinesRequest{})
+	section("machines", protojson.MarshalOptions{Multiline: true}.Format(machines), err)
+	allocations, err := f.API.Allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: Project})
+	section("allocations", protojson.MarshalOptions{Multiline: true}.Format(allocations), err)
+	switches, err := f.API.Switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
+	section("switches", protojson.MarshalOptions{Multiline: true}.Format(switches), err)
+}

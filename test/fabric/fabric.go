@@ -1,0 +1,251 @@
+// Package fabric is a lab with a control plane in front of it: what `make demo`, `make lab` and the end-to-end scripts run on.
+// The control plane is the real binary on this host, switches and machines are the lab's nodes with the real agent. It knows
+// the product only by its binaries and its API.
+package fabric
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+	"github.com/pointsman/pointsman/test/lab"
+)
+
+// Options say what Up starts.
+type Options struct {
+	Topology *lab.Topology // nil is the lab's default
+	Binaries string        // directory with the product's programs
+	Log      io.Writer     // progress, a line each
+	Socket   string        // where other processes find the lab; empty is nowhere
+	// Listen is where the control plane's API listens; empty is any free port of the loopback.
+	Listen     string
+	Quarantine time.Duration // 0 is 2 s
+}
+
+// Fabric is a running lab with its control plane.
+type Fabric struct {
+	Lab       *lab.Fabric
+	Inventory lab.Inventory
+	CP        *ControlPlane
+	API       *API
+	Binaries  string
+
+	dir       string
+	cpOptions ControlPlaneOptions
+	installer *installer
+	stop      context.CancelFunc
+}
+
+// Up starts a control plane and boots the lab, registers the switches and waits until every switch lives and every machine
+// is discovered and free.
+func Up(ctx context.Context, o Options) (*Fabric, error) {
+	if o.Topology == nil {
+		o.Topology = lab.Default()
+	}
+	if o.Listen == "" {
+		o.Listen = "127.0.0.1:0"
+	}
+	if o.Quarantine == 0 {
+		o.Quarantine = 2 * time.Second
+	}
+	dir, err := os.MkdirTemp("", "pointsman-fabric-")
+	if err != nil {
+		return nil, err
+	}
+	f := &Fabric{dir: dir, Binaries: o.Binaries, Inventory: o.Topology.Inventory(), stop: func() {}}
+	if err := f.start(ctx, o); err != nil {
+		return nil, errors.Join(err, f.diagnosed(o.Log), f.Down())
+	}
+	return f, nil
+}
+
+func (f *Fabric) start(ctx context.Context, o Options) error {
+	say := func(format string, args ...any) {
+		if o.Log != nil {
+			fmt.Fprintf(o.Log, format+"\n", args...)
+		}
+	}
+	f.cpOptions = ControlPlaneOptions{
+		Binary: filepath.Join(o.Binaries, "pointsman-controlplane"), Dir: f.dir, DataDir: filepath.Join(f.dir, "etcd"), Name: "controlplane",
+		Listen: o.Listen, EtcdListen: "127.0.0.1:0", Quarantine: o.Quarantine,
+	}
+	var err error
+	if f.CP, err = StartControlPlane(ctx, f.cpOptions); err != nil {
+		return err
+	}
+	// A restart must be found where this one was.
+	f.cpOptions.Listen = f.CP.GRPC
+	port, address, err := etcdPort(f.CP.Etcd)
+	if err != nil {
+		return err
+	}
+	f.cpOptions.EtcdListen = address
+	say("control plane serves gRPC on %s, etcd on %s", f.CP.GRPC, address)
+	if f.API, err = Dial(f.CP.GRPC); err != nil {
+		return err
+	}
+	if err := Register(ctx, f.API, f.Inventory); err != nil {
+		return err
+	}
+	f.Lab, err = lab.Up(ctx, lab.Options{Topology: o.Topology, Binaries: o.Binaries, EtcdPorts: []int{port}, Log: o.Log, Socket: o.Socket})
+	if err != nil {
+		return err
+	}
+	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	f.stop = cancel
+	f.installer = &installer{
+		api: f.API, log: slog.New(slog.DiscardHandler), placed: map[string][]byte{}, held: map[string]bool{},
+		write: func(ctx context.Context, machine string, file []byte) error {
+			return f.Lab.WriteFile(ctx, machine, machineFile, file, 0o644)
+		},
+		clear: func(ctx context.Context, machine string) error {
+			_, err := f.Lab.Run(ctx, machine, "rm", "-f", machineFile)
+			return err
+		},
+	}
+	go f.installer.run(run)
+	start := time.Now()
+	if err := f.awaitReady(ctx); err != nil {
+		return err
+	}
+	say("every switch lives, every machine is discovered and free (%.1f s)", time.Since(start).Seconds())
+	return nil
+}
+
+func etcdPort(endpoints []string) (port int, address string, err error) {
+	if len(endpoints) == 0 {
+		return 0, "", errors.New("the control plane names no etcd endpoint in its ready file")
+	}
+	address = strings.TrimPrefix(endpoints[0], "http://")
+	_, text, err := net.SplitHostPort(address)
+	if err != nil {
+		return 0, "", fmt.Errorf("read etcd endpoint %q: %w", endpoints[0], err)
+	}
+	port, err = strconv.Atoi(text)
+	return port, address, err
+}
+
+const fabricReadyLimit = 120 * time.Second
+
+// awaitReady waits for heartbeats and discovery, then for machines to be free.
+func (f *Fabric) awaitReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, fabricReadyLimit)
+	defer cancel()
+	err := Eventually(ctx, 200*time.Millisecond, func() error {
+		list, err := f.API.Switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
+		if err != nil {
+			return err
+		}
+		for _, s := range list.Switches {
+			if !s.Alive {
+				return fmt.Errorf("switch %s does not live", s.Id)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return f.API.WaitFree(ctx, f.MachineNames()...)
+}
+
+// MachineNames are the names of all machines, which are their ids too: auto-adoption takes them from LLDP.
+func (f *Fabric) MachineNames() []string {
+	var names []string
+	for _, m := range f.Inventory.Machines {
+		names = append(names, m.Name)
+	}
+	return names
+}
+
+// SwitchNames are the names of all switches, or of those of one role.
+func (f *Fabric) SwitchNames(role string) []string {
+	var names []string
+	for _, s := range f.Inventory.Switches {
+		if role == "" || s.Role == role {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// Switch returns a switch of the inventory.
+func (f *Fabric) Switch(name string) lab.Switch {
+	for _, s := range f.Inventory.Switches {
+		if s.Name == name {
+			return s
+		}
+	}
+	panic("no switch " + name)
+}
+
+// HoldMachineFile leaves a machine's file to the caller instead of the installer.
+func (f *Fabric) HoldMachineFile(machine string, held bool) { f.installer.hold(machine, held) }
+
+// WriteMachineFile writes a machine's file, as a user of the machine could.
+func (f *Fabric) WriteMachineFile(ctx context.Context, machine string, file []byte) error {
+	return f.Lab.WriteFile(ctx, machine, machineFile, file, 0o644)
+}
+
+// RestartControlPlane stops the control plane and starts it on a data directory: "" is its own.
+func (f *Fabric) RestartControlPlane(ctx context.Context, dataDir string) error {
+	if err := f.CP.Stop(); err != nil {
+		return err
+	}
+	o := f.cpOptions
+	if dataDir != "" {
+		o.DataDir = dataDir
+	}
+	cp, err := StartControlPlane(ctx, o)
+	if err != nil {
+		return err
+	}
+	f.CP = cp
+	return nil
+}
+
+// Dir is the fabric's own directory, removed by Down.
+func (f *Fabric) Dir() string { return f.dir }
+
+// Ctl runs pointsmanctl against the control plane and returns what it printed.
+func (f *Fabric) Ctl(ctx context.Context, args ...string) (string, error) {
+	var out strings.Builder
+	err := f.CtlTo(ctx, &out, args...)
+	return out.String(), err
+}
+
+// CtlTo runs pointsmanctl with its output, errors included, on w.
+func (f *Fabric) CtlTo(ctx context.Context, w io.Writer, args ...string) error {
+	cmd := exec.CommandContext(ctx, filepath.Join(f.Binaries, "pointsmanctl"), append([]string{"--server", f.CP.GRPC}, args...)...)
+	cmd.Stdout, cmd.Stderr = w, w
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("pointsmanctl %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// Down ends all of it and leaves nothing behind.
+func (f *Fabric) Down() error {
+	f.stop()
+	var errs []error
+	if f.Lab != nil {
+		errs = append(errs, f.Lab.Down())
+	}
+	if f.API != nil {
+		errs = append(errs, f.API.Close())
+	}
+	if f.CP != nil {
+		errs = append(errs, f.CP.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(f.dir))...)
+}
