@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -64,29 +65,46 @@ func (p Problem) Unwrap() error { return p.Err }
 
 // Observing returns the facts with the numbers that the observed state holds, before those that were stored.
 func (f Facts) Observing(observed State, stored Assignments) Facts {
-	tables, vlans := maps.Clone(stored.Tables), maps.Clone(stored.VLANs)
-	if tables == nil {
-		tables = map[string]uint32{}
-	}
-	if vlans == nil {
-		vlans = map[netmodel.VNI]uint16{}
-	}
-	f.TakenTables, f.TakenVLANs = slices.Clone(f.TakenTables), slices.Clone(f.TakenVLANs)
-	for name, vrf := range observed.Kernel.VRFs {
-		tables[name] = vrf.Table
-		f.TakenTables = append(f.TakenTables, vrf.Table)
-	}
-	for vlan := range observed.Kernel.SVIs {
-		f.TakenVLANs = append(f.TakenVLANs, vlan)
-	}
-	for vni, vxlan := range observed.Kernel.VNIs {
+	now := AssignmentsOf(observed)
+	f.TakenTables = slices.Sorted(maps.Values(now.Tables))
+	f.TakenVLANs = slices.Sorted(maps.Keys(observed.Kernel.SVIs))
+	for _, vxlan := range observed.Kernel.VNIs {
 		for _, m := range vxlan.VLANs {
 			f.TakenVLANs = append(f.TakenVLANs, m.VLAN)
+		}
+	}
+	fillFree(now.Tables, stored.Tables)
+	fillFree(now.VLANs, stored.VLANs)
+	f.Assigned = now
+	return f
+}
+
+// AssignmentsOf returns the numbers that the VRFs and VNIs of a state hold.
+func AssignmentsOf(s State) Assignments {
+	a := Assignments{Tables: map[string]uint32{}, VLANs: map[netmodel.VNI]uint16{}}
+	for name, vrf := range s.Kernel.VRFs {
+		a.Tables[name] = vrf.Table
+	}
+	for vni, vxlan := range s.Kernel.VNIs {
+		for _, m := range vxlan.VLANs {
 			if m.PVID {
-				vlans[vni] = m.VLAN
+				a.VLANs[vni] = m.VLAN
 			}
 		}
 	}
-	f.Assigned = Assignments{Tables: tables, VLANs: vlans}
-	return f
+	return a
+}
+
+// fillFree adds what was stored, except numbers that somebody else holds meanwhile.
+func fillFree[K cmp.Ordered, N cmp.Ordered](now, stored map[K]N) {
+	held := map[N]bool{}
+	for _, n := range now {
+		held[n] = true
+	}
+	for _, k := range slices.Sorted(maps.Keys(stored)) {
+		if _, ok := now[k]; !ok && !held[stored[k]] {
+			now[k] = stored[k]
+			held[stored[k]] = true
+		}
+	}
 }

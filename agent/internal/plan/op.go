@@ -17,7 +17,11 @@ type Op interface {
 }
 
 // ApplyFRR sends changes of one stage to FRR, in order.
-type ApplyFRR struct{ Changes []frr.Change }
+type ApplyFRR struct {
+	Changes []frr.Change
+	// VRFPorts are the ports in the VRFs of changes that are for a VRF as a whole.
+	VRFPorts map[string][]string
+}
 
 func (o ApplyFRR) String() string {
 	var lines []string
@@ -32,12 +36,23 @@ func (o ApplyFRR) Ports() []string {
 	var out []string
 	seen := map[string]bool{}
 	for _, c := range o.Changes {
-		if c.Port != "" && !seen[c.Port] {
-			seen[c.Port] = true
-			out = append(out, c.Port)
+		ports := o.VRFPorts[c.VRF]
+		if c.Port != "" {
+			ports = []string{c.Port}
+		}
+		for _, p := range ports {
+			if !seen[p] {
+				seen[p] = true
+				out = append(out, p)
+			}
 		}
 	}
 	return out
+}
+
+// Only returns the same step for some of its changes.
+func (o ApplyFRR) Only(changes ...frr.Change) ApplyFRR {
+	return ApplyFRR{Changes: changes, VRFPorts: o.VRFPorts}
 }
 
 // Result is what became of one step.

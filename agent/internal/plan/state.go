@@ -12,7 +12,7 @@ import (
 type State struct {
 	Kernel Kernel
 	FRR    frr.Config
-	// FRRSaved is the configuration file that FRR starts with.
+	// FRRSaved is the configuration file that FRR starts with; never desired, as it follows FRR and keeps what is not ours.
 	FRRSaved frr.Config
 	// Unknown names the parts that could not be read. Diff leaves them alone: unknown is not empty.
 	Unknown []Part
@@ -54,6 +54,8 @@ type Kernel struct {
 	SVIs   map[uint16]SVI
 	VNIs   map[netmodel.VNI]VXLAN
 	Rules  Rules
+	// Unreachable holds the unreachable default routes that end our VRFs' tables; without one, a lookup goes on in main.
+	Unreachable map[DefaultRoute]bool
 	// Sysctls by path below /proc/sys: "net/ipv4/conf/swp1/rp_filter".
 	Sysctls map[string]string
 }
@@ -128,16 +130,34 @@ type Port struct {
 type VRF struct {
 	Table uint32
 	Up    bool
-	// Unreachable4 and Unreachable6 tell whether the table ends in an unreachable default, without which a lookup goes on in main.
-	Unreachable4, Unreachable6 bool
 }
+
+// UnreachableMetric is above every metric that FRR uses, and the value that ifupdown2 and others use for the same purpose.
+const UnreachableMetric = 4278198272
+
+// DefaultRoute is the unreachable default of a table.
+type DefaultRoute struct {
+	Table  uint32
+	Family Family
+}
+
+// Family is an address family.
+type Family string
+
+// Address families.
+const (
+	IPv4 Family = "IPv4"
+	IPv6 Family = "IPv6"
+)
 
 // SVI is the routed interface of a VLAN on the bridge.
 type SVI struct {
-	VRF string
-	MAC MAC
-	MTU int
-	Up  bool
+	// Broken means that the device of this name is not the VLAN that its name says.
+	Broken bool
+	VRF    string
+	MAC    MAC
+	MTU    int
+	Up     bool
 	// Addresses are those of global scope, sorted.
 	Addresses []netip.Prefix
 	// LinkLocal tells whether the kernel gives it a link-local address; tenants' SVIs only carry routed VXLAN traffic.
@@ -146,6 +166,8 @@ type SVI struct {
 
 // VXLAN is the tunnel device of a VNI: FRR tells it where everybody is, so nothing is learned.
 type VXLAN struct {
+	// Broken means that the device of this name has not the VNI that its name says.
+	Broken        bool
 	Local         netip.Addr
 	MTU           int
 	Up            bool
@@ -159,6 +181,14 @@ type VXLAN struct {
 
 // Rules are the policy rules of both address families.
 type Rules struct{ IPv4, IPv6 FamilyRules }
+
+// Of returns the rules of a family.
+func (r Rules) Of(f Family) FamilyRules {
+	if f == IPv6 {
+		return r.IPv6
+	}
+	return r.IPv4
+}
 
 // FamilyRules tells which of the rules that matter to VRFs are there. The local table must be asked after the VRFs': in front of
 // them, a packet in a tenant's VRF is delivered to any address of the switch.

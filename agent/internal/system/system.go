@@ -4,6 +4,7 @@ package system
 
 import (
 	"context"
+	"net/netip"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 )
@@ -14,8 +15,20 @@ type System interface {
 	Name() string
 	// Observe reads what the switch is. A part that could not be read is listed in State.Unknown, never reported as empty.
 	Observe(ctx context.Context) (plan.State, error)
+	// Facts reads what the planner must know besides: the ports that exist, the switch's name. Assigned numbers are the caller's.
+	Facts(ctx context.Context) (plan.Facts, error)
 	// Apply carries out ops in order. A failed step skips those that depend on it (same port or VRF) and no others.
 	Apply(ctx context.Context, ops []plan.Op) []plan.Result
 	// Watch calls kick whenever something changed that Observe would see differently. It returns when ctx ends.
 	Watch(ctx context.Context, kick func(why string)) error
+}
+
+// Routes answers whether a switch holds a route in its kernel. It is what probes ask.
+type Routes interface {
+	// RouteNextHops returns the next hops of exactly this prefix in a VRF ("" is the default one), sorted; none if there is no such
+	// route. Those of EVPN type 5 routes are the addresses of remote VTEPs.
+	RouteNextHops(ctx context.Context, vrf string, prefix netip.Prefix) ([]netip.Addr, error)
+	// WatchRoutes calls changed for each route that comes, changes or goes, until ctx ends. After a gap it is called once with the
+	// zero prefix: anything may have changed.
+	WatchRoutes(ctx context.Context, changed func(table uint32, prefix netip.Prefix)) error
 }

@@ -1,0 +1,122 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pointsman/pointsman/pkg/frr"
+)
+
+// SaveFRR writes the configuration file that FRR starts with.
+type SaveFRR struct {
+	Config frr.Config
+	For
+}
+
+func (o SaveFRR) String() string { return "save frr configuration" }
+
+// Diff returns the steps that lead from observed to desired, kernel and FRR in one list: what must be there before a port moves,
+// the neighbours of leaving ports away, those of coming ports in, the moves, and then what nobody needs any more. Killed after any
+// step, the next pass leads to the same end, and at no moment is a port in a VRF other than its old and its new one. It is empty
+// where nothing differs. Parts of observed that are unknown are left alone; without the links, everything is.
+func Diff(observed, desired State) []Op {
+	if !observed.Knows(PartLinks) {
+		return nil
+	}
+	d := &difference{have: observed.Kernel, want: desired.Kernel, knows: observed.Knows}
+	d.additions()
+	d.ports()
+	if observed.Knows(PartFRR) {
+		d.removals() // FRR may otherwise still have instances in what would go
+	}
+	var changes []frr.Change
+	if observed.Knows(PartFRR) {
+		changes = frr.Diff(observed.FRR, desired.FRR)
+	}
+	stage := func(s frr.Stage) []Op { return d.frrStage(changes, s) }
+	ops := slices.Concat(
+		d.added,
+		stage(frr.StageNeighbourRemoval), stage(frr.StageAddition), stage(frr.StageFilterRemoval),
+		d.moved,
+		stage(frr.StageInstanceRemoval),
+		d.removed,
+		stage(frr.StageVRFRemoval),
+	)
+	return append(ops, save(observed, desired)...)
+}
+
+// save keeps in FRR's file what is not ours. It is worth doing while FRR does not answer, too: that is what FRR starts with.
+func save(observed, desired State) []Op {
+	if !observed.Knows(PartFRRSaved) {
+		return nil
+	}
+	running := observed.FRR
+	if !observed.Knows(PartFRR) {
+		running = observed.FRRSaved
+	}
+	want := frr.Carry(running, desired.FRR)
+	if observed.FRRSaved.Equal(want) {
+		return nil
+	}
+	return []Op{SaveFRR{Config: want}}
+}
+
+// difference is a list of steps in the making. Each thing has a file, whose methods add what differs.
+type difference struct {
+	have, want Kernel
+	knows      func(Part) bool
+
+	added, moved, removed []Op
+}
+
+func (d *difference) add(ops ...Op)    { d.added = append(d.added, ops...) }
+func (d *difference) move(ops ...Op)   { d.moved = append(d.moved, ops...) }
+func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
+
+// additions come in the order in which one needs the other.
+func (d *difference) additions() {
+	d.switchSysctls()
+	d.rules()
+	d.loopback()
+	d.vrfs()
+	d.bridge()
+	d.svis()
+	d.vnis()
+	d.deviceSysctls()
+}
+
+func (d *difference) removals() {
+	d.staleVNIs()
+	d.staleSVIs()
+	d.staleBridgeVLANs()
+	d.staleVRFs()
+	d.staleLoopback()
+}
+
+// portsIn returns the ports that the desired state has in a VRF.
+func (d *difference) portsIn(vrf string) For {
+	var ports For
+	for _, name := range slices.Sorted(maps.Keys(d.want.Ports)) {
+		if vrf == ProvisionVRF && d.want.Ports[name].Master == BridgeName || vrf != "" && d.want.Ports[name].Master == vrf {
+			ports = append(ports, name)
+		}
+	}
+	return ports
+}
+
+func (d *difference) frrStage(changes []frr.Change, stage frr.Stage) []Op {
+	op := ApplyFRR{VRFPorts: map[string][]string{}}
+	for _, c := range changes {
+		if c.Stage != stage {
+			continue
+		}
+		op.Changes = append(op.Changes, c)
+		if c.Port == "" && c.VRF != "" {
+			op.VRFPorts[c.VRF] = d.portsIn(c.VRF)
+		}
+	}
+	if len(op.Changes) == 0 {
+		return nil
+	}
+	return []Op{op}
+}

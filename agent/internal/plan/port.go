@@ -1,0 +1,96 @@
+package plan
+
+import (
+	"maps"
+	"slices"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// desirePorts places every port that exists: uplinks in the default VRF, machine ports where their intent says.
+func (b *build) desirePorts() {
+	for _, p := range b.config.Ports {
+		if !b.exists(p.Name) {
+			continue
+		}
+		port := Port{MTU: b.config.LinkMTU(), Up: true}
+		if p.Role == netmodel.PortMachine {
+			b.placeMachinePort(&port, b.placements[p.Name])
+		}
+		b.kernel.Ports[p.Name] = port
+	}
+}
+
+// placeMachinePort leaves a port whose intent is wrong down and in nothing: it may be in no tenant's VRF by mistake.
+func (b *build) placeMachinePort(port *Port, intent netmodel.PortIntent) {
+	switch intent.Mode {
+	case netmodel.ModeVRF:
+		port.Master = intent.VRF
+	case netmodel.ModeProvisioning:
+		port.Master, port.Isolated, port.VLANs = BridgeName, true, access(b.config.Provisioning.VLAN)
+	default:
+		port.Up = false
+	}
+}
+
+func (d *difference) ports() {
+	for _, name := range slices.Sorted(maps.Keys(d.want.Ports)) {
+		if have, ok := d.have.Ports[name]; ok {
+			d.port(name, have, d.want.Ports[name])
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.have.Ports)) {
+		have := d.have.Ports[name]
+		if _, wanted := d.want.Ports[name]; !wanted && d.ours(have.Master) {
+			d.port(name, have, Port{MTU: have.MTU})
+		}
+	}
+}
+
+// ours reports whether a device is a VRF or bridge of ours.
+func (d *difference) ours(master string) bool {
+	_, vrf := d.have.VRFs[master]
+	return vrf || master == BridgeName && d.want.Bridge != nil
+}
+
+// port moves a port while it is down: then no packet of it is looked up anywhere between the two, and when it comes up it makes
+// itself a link-local address and wakes the session that already waits for it.
+func (d *difference) port(name string, have, want Port) {
+	of := For{name}
+	moves := have.Master != want.Master
+	if have.Up && (moves || !want.Up) {
+		d.move(SetUp{name, false, of})
+	}
+	if moves {
+		d.move(SetMaster{name, have.Master, want.Master, of})
+		have.VLANs, have.Isolated = nil, false
+	}
+	if want.Master == BridgeName {
+		if have.Isolated != want.Isolated {
+			d.move(SetBridgePort{name, Isolated, want.Isolated, of})
+		}
+		d.move(members(name, have.VLANs, want.VLANs, of)...)
+	}
+	if have.MTU != want.MTU {
+		d.move(SetMTU{name, want.MTU, of})
+	}
+	if want.Up && (moves || !have.Up) {
+		d.move(SetUp{name, true, of})
+	}
+}
+
+// members leads from one set of VLANs to another; leaving comes first, so that a port is never in two tenants' VLANs.
+func members(device string, have, want []Member, of For) []Op {
+	var ops []Op
+	for _, m := range have {
+		if !slices.ContainsFunc(want, func(w Member) bool { return w.VLAN == m.VLAN }) {
+			ops = append(ops, DeleteMember{device, m.VLAN, of})
+		}
+	}
+	for _, m := range want {
+		if !slices.Contains(have, m) {
+			ops = append(ops, AddMember{device, m, of})
+		}
+	}
+	return ops
+}

@@ -1,0 +1,134 @@
+package plan
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// tenant is a VRF that at least one port asks for.
+type tenant struct {
+	vni   netmodel.VNI
+	ports []string // sorted
+}
+
+// vrfName is what every network OS takes: SONiC wants the prefix, Linux at most 15 characters.
+var vrfName = regexp.MustCompile(`^Vrf[a-zA-Z0-9_-]{1,12}$`)
+
+// portName keeps a name from ending a line of FRR's configuration, or a path below /proc/sys, and beginning another.
+var portName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,14}$`)
+
+// place decides which intents can be met, and which VRFs that takes. Ports whose VRF already exists here claim its VNI first, so
+// that a wrong newcomer disturbs nobody.
+func (b *build) place() {
+	roles := map[string]netmodel.PortRole{}
+	for _, p := range b.config.Ports {
+		roles[p.Name] = p.Role
+		if err := b.checkPort(p); err != nil {
+			b.problem(p.Name, err)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(b.intent.Ports)) {
+		if roles[name] != netmodel.PortMachine {
+			b.problem(name, errors.New("has an intent, but is not one of this switch's machine ports"))
+		}
+	}
+	var machines []string
+	for name, role := range roles {
+		if role == netmodel.PortMachine && b.exists(name) {
+			machines = append(machines, name)
+		}
+	}
+	slices.SortFunc(machines, b.byClaim)
+	for _, name := range machines {
+		b.placePort(name)
+	}
+}
+
+func (b *build) placePort(name string) {
+	intent, ok := b.intent.Ports[name]
+	if !ok {
+		b.problem(name, errors.New("has no intent, so it stays down"))
+		return
+	}
+	if err := b.checkIntent(intent); err != nil {
+		b.problem(name, err)
+		return
+	}
+	b.placements[name] = intent
+	if intent.Mode == netmodel.ModeVRF {
+		t := b.tenants[intent.VRF]
+		t.vni = intent.VNI
+		t.ports = append(t.ports, name)
+		slices.Sort(t.ports)
+		b.tenants[intent.VRF] = t
+		b.vniOwner[intent.VNI] = intent.VRF
+	}
+}
+
+// byClaim orders ports whose VRF exists before the others.
+func (b *build) byClaim(x, y string) int {
+	_, xExists := b.facts.Assigned.Tables[b.intent.Ports[x].VRF]
+	_, yExists := b.facts.Assigned.Tables[b.intent.Ports[y].VRF]
+	switch {
+	case xExists && !yExists:
+		return -1
+	case yExists && !xExists:
+		return 1
+	case x < y:
+		return -1
+	}
+	return 1
+}
+
+func (b *build) checkPort(p netmodel.SwitchPort) error {
+	switch {
+	case !portName.MatchString(p.Name):
+		return fmt.Errorf("name %q is no port's", p.Name)
+	case !b.exists(p.Name):
+		return errors.New("does not exist")
+	}
+	return nil
+}
+
+func (b *build) checkIntent(i netmodel.PortIntent) error {
+	switch i.Mode {
+	case netmodel.ModeDisabled:
+		return nil
+	case netmodel.ModeProvisioning:
+		if !b.provisioning() {
+			return errors.New("wants provisioning, but the switch has no provisioning VLAN")
+		}
+		return nil
+	case netmodel.ModeVRF:
+		return b.checkTenant(i)
+	}
+	return fmt.Errorf("has unknown mode %q", i.Mode)
+}
+
+func (b *build) checkTenant(i netmodel.PortIntent) error {
+	switch {
+	case !vrfName.MatchString(i.VRF):
+		return fmt.Errorf("VRF name %q is not Vrf and at most 12 of a-z, A-Z, 0-9, _ and -", i.VRF)
+	case i.VNI == 0 || i.VNI > netmodel.LastVNI:
+		return fmt.Errorf("VNI %d of VRF %q is not in 1-%d", i.VNI, i.VRF, netmodel.LastVNI)
+	case i.PeerASN == 0:
+		return errors.New("the machine's ASN is 0")
+	}
+	if owner, ok := b.vniOwner[i.VNI]; ok && owner != i.VRF {
+		return fmt.Errorf("VNI %d of VRF %q is that of VRF %q", i.VNI, i.VRF, owner)
+	}
+	if t, ok := b.tenants[i.VRF]; ok && t.vni != i.VNI {
+		return fmt.Errorf("VRF %q has VNI %d, not %d", i.VRF, t.vni, i.VNI)
+	}
+	for _, g := range i.Grants {
+		if !g.Prefix.IsValid() || g.Prefix.Addr().Is4In6() || g.MaxLength < 0 || g.MaxLength > g.Prefix.Addr().BitLen() {
+			return fmt.Errorf("grant %v up to length %d is no prefix", g.Prefix, g.MaxLength)
+		}
+	}
+	return nil
+}
