@@ -1,0 +1,66 @@
+package intent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"syscall"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+	"go.uber.org/zap"
+	"golang.org/x/sys/unix"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/backoff"
+)
+
+// Keepalive of connections to etcd. The server takes pings more often than every 5 s for an attack and hangs up.
+const (
+	keepaliveTime    = 6 * time.Second
+	keepaliveTimeout = 3 * time.Second
+)
+
+// Dial returns a client of etcd at once and connects behind its back, again and again: a switch whose etcd is away is an ordinary
+// switch. Connections leave by the device bind, if there is one, such as the VRF of management.
+func Dial(endpoints []string, bind string, log *slog.Logger) (*clientv3.Client, error) {
+	dialer := net.Dialer{Timeout: 3 * time.Second}
+	if bind != "" {
+		dialer.Control = bindToDevice(bind)
+	}
+	client, err := clientv3.New(clientv3.Config{
+		Endpoints: endpoints, DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout, PermitWithoutStream: true,
+		Logger: zap.NewNop(), // what matters is said by who calls, once
+		DialOptions: []grpc.DialOption{
+			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
+				conn, err := dialer.DialContext(ctx, "tcp", addr)
+				if err != nil {
+					log.Debug("cannot connect to etcd", "address", addr, "device", bind, "err", err)
+				}
+				return conn, err
+			}),
+			// A control plane that restarts is followed again within a second; thousands of agents spread by the jitter.
+			grpc.WithConnectParams(grpc.ConnectParams{
+				Backoff:           backoff.Config{BaseDelay: 200 * time.Millisecond, Multiplier: 1.5, Jitter: 0.3, MaxDelay: 3 * time.Second},
+				MinConnectTimeout: 3 * time.Second,
+			}),
+		},
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make client of etcd %v: %w", endpoints, err)
+	}
+	return client, nil
+}
+
+func bindToDevice(device string) func(network, address string, c syscall.RawConn) error {
+	return func(_, _ string, c syscall.RawConn) error {
+		var err error
+		if ctl := c.Control(func(fd uintptr) { err = unix.BindToDevice(int(fd), device) }); ctl != nil {
+			return ctl
+		}
+		if err != nil {
+			return fmt.Errorf("bind to device %q: %w", device, err)
+		}
+		return nil
+	}
+}

@@ -1,0 +1,70 @@
+package intent
+
+import (
+	"errors"
+	"strings"
+
+	"github.com/pointsman/pointsman/pkg/keys"
+	"github.com/pointsman/pointsman/pkg/netmodel"
+	"github.com/pointsman/pointsman/pkg/wire"
+)
+
+// mirror is what etcd holds below the switch's prefix at a revision. Values are decoded once, when they come in: a fabric has
+// thousands of probes, and one port's change must not cost reading them all.
+type mirror struct {
+	prefix   string
+	revision int64
+	config   *decoded[netmodel.SwitchConfig]
+	ports    map[string]decoded[netmodel.PortIntent]
+	probes   map[string]decoded[netmodel.Probe]
+}
+
+type decoded[V any] struct {
+	value V
+	err   error
+}
+
+func decode[V any](codec wire.Codec[V], raw []byte) decoded[V] {
+	v, err := codec.Decode(raw)
+	return decoded[V]{v, err}
+}
+
+func newMirror(sw string) *mirror {
+	return &mirror{prefix: keys.SwitchIntents(sw), ports: map[string]decoded[netmodel.PortIntent]{}, probes: map[string]decoded[netmodel.Probe]{}}
+}
+
+func (m *mirror) put(key string, value []byte) {
+	kind, name := m.split(key)
+	switch kind {
+	case "config":
+		d := decode(wire.SwitchConfigCodec, value)
+		m.config = &d
+	case "ports":
+		d := decode(wire.PortIntentCodec, value)
+		if d.err == nil && d.value.Mode == "" {
+			d.err = errors.New("read PortIntent: mode: unknown to this agent")
+		}
+		d.value.Port = name // the key is what counts
+		m.ports[name] = d
+	case "probes":
+		m.probes[name] = decode(wire.ProbeCodec, value)
+	}
+}
+
+func (m *mirror) delete(key string) {
+	switch kind, name := m.split(key); kind {
+	case "config":
+		m.config = nil
+	case "ports":
+		delete(m.ports, name)
+	case "probes":
+		delete(m.probes, name)
+	}
+}
+
+// split returns the kind of a key, and the name behind it. Kinds that a newer control plane writes are not ours to judge.
+func (m *mirror) split(key string) (kind, name string) {
+	rest, _ := strings.CutPrefix(key, m.prefix)
+	kind, name, _ = strings.Cut(rest, "/")
+	return kind, name
+}
