@@ -4076,12 +4076,12 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06intent\x18\x03 \x01(\v2\x18.pointsman.v1.PortIntentR\x06intent\x120\n" +
 	"\x06status\x18\x04 \x01(\v2\x18.pointsman.v1.PortStatusR\x06status\x125\n" +
 	"\asession\x18\x05 \x01(\v2\x1b.pointsman.v1.SessionStatusR\asession\x125\n" +
-	"\tdiscovery\x18\x06 \x01(\v2\x17.pointsman.v1.DiscoveryR\tdiscovery\"q\n" +
+	"\tdiscovery\x18\x06 \x01(\v2\x17.pointsman.v1.DiscoveryR\tdiscovery\"\x9a\x01\n" +
 	"\n" +
-	"Attachment\x12\x18\n" +
-	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x1c\n" +
-	"\taddresses\x18\x02 \x03(\tR\taddresses\x12+\n" +
-	"\x11service_addresses\x18\x03 \x03(\tR\x10serviceAddresses\"\x91\x01\n" +
+	"Attachment\x12!\n" +
+	"\anetwork\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\anetwork\x12,\n" +
+	"\taddresses\x18\x02 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10\x10\"\x04r\x02p\x01R\taddresses\x12;\n" +
+	"\x11service_addresses\x18\x03 \x03(\tB\x0e\xbaH\v\x92\x01\b\x10@\"\x04r\x02p\x01R\x10serviceAddresses\"\x91\x01\n" +
 	"\x0eAllocationPort\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12!\n" +
@@ -4152,7 +4152,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06switch\x18\x03 \x01(\tR\x06switch\x12\x12\n" +
 	"\x04port\x18\x04 \x01(\tR\x04port\x12\x1d\n" +
 	"\n" +
-	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\x9e\x06\n" +
+	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\xd3\a\n" +
 	"\x14CreateNetworkRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12H\n" +
@@ -4170,13 +4170,14 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fannounceable\x18\n" +
 	" \x03(\v2\x1a.pointsman.v1.AnnounceableB\b\xbaH\x05\x92\x01\x02\x10\x10R\fannounceable\x127\n" +
 	"\x13default_ipv4_length\x18\v \x01(\rB\a\xbaH\x04*\x02\x18 R\x11defaultIpv4Length\x128\n" +
-	"\x13default_ipv6_length\x18\f \x01(\rB\b\xbaH\x05*\x03\x18\x80\x01R\x11defaultIpv6Length\"F\n" +
+	"\x13default_ipv6_length\x18\f \x01(\rB\b\xbaH\x05*\x03\x18\x80\x01R\x11defaultIpv6Length:\xb2\x01\xbaH\xae\x01\x1a\xab\x01\n" +
+	"\x18network.prefixes_or_pool\x12aprefixes and pool exclude each other: give the network's prefixes, or the pool to carve them from\x1a,this.prefixes.size() == 0 || this.pool == ''\"F\n" +
 	"\x11GetNetworkRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x17\n" +
-	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"^\n" +
+	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"h\n" +
 	"\x13ListNetworksRequest\x12\x18\n" +
-	"\aproject\x18\x01 \x01(\tR\aproject\x12-\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x19.pointsman.v1.NetworkKindR\x04kind\"I\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x127\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x19.pointsman.v1.NetworkKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\"I\n" +
 	"\x14ListNetworksResponse\x121\n" +
 	"\bnetworks\x18\x01 \x03(\v2\x15.pointsman.v1.NetworkR\bnetworks\"r\n" +
 	"\x14DeleteNetworkRequest\x12'\n" +
@@ -4212,22 +4213,25 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\aaddress\x18\x04 \x01(\tB\a\xbaH\x04r\x02p\x01R\aaddress\"\x12\n" +
 	"\x10DeleteIPResponse\",\n" +
 	"\x11GetMachineRequest\x12\x17\n" +
-	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"[\n" +
-	"\x13ListMachinesRequest\x120\n" +
-	"\x05state\x18\x01 \x01(\x0e2\x1a.pointsman.v1.MachineStateR\x05state\x12\x12\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"e\n" +
+	"\x13ListMachinesRequest\x12:\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1a.pointsman.v1.MachineStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x12\n" +
 	"\x04rack\x18\x02 \x01(\tR\x04rack\"I\n" +
 	"\x14ListMachinesResponse\x121\n" +
-	"\bmachines\x18\x01 \x03(\v2\x15.pointsman.v1.MachineR\bmachines\"\x9c\x02\n" +
+	"\bmachines\x18\x01 \x03(\v2\x15.pointsman.v1.MachineR\bmachines\"\xfe\x05\n" +
 	"\x13AdoptMachineRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12>\n" +
 	"\x02id\x18\x02 \x01(\tB.\xbaH+r)2'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\x02id\x12(\n" +
 	"\vsystem_uuid\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x18@R\n" +
-	"systemUuid\x12\x1f\n" +
-	"\vchassis_mac\x18\x04 \x01(\tR\n" +
-	"chassisMac\x12%\n" +
-	"\tport_macs\x18\x05 \x03(\tB\b\xbaH\x05\x92\x01\x02\x10\bR\bportMacs\x12*\n" +
-	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"2\n" +
+	"systemUuid\x12\xb5\x01\n" +
+	"\vchassis_mac\x18\x04 \x01(\tB\x93\x01\xbaH\x8f\x01\xba\x01\x8b\x01\n" +
+	"\x13machine.chassis_mac\x120must be a MAC address, such as 02:00:5e:10:00:01\x1aBthis == '' || this.matches('^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$')R\n" +
+	"chassisMac\x12\xa7\x01\n" +
+	"\tport_macs\x18\x05 \x03(\tB\x89\x01\xbaH\x85\x01\x92\x01\x81\x01\x10\b\"}\xba\x01z\n" +
+	"\x10machine.port_mac\x120must be a MAC address, such as 02:00:5e:10:00:01\x1a4this.matches('^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$')R\bportMacs\x12*\n" +
+	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription:\xc5\x01\xbaH\xc1\x01\x1a\xbe\x01\n" +
+	"\x10machine.identity\x12[a machine needs an identity to be recognized by: give system_uuid, chassis_mac or port_macs\x1aMthis.system_uuid != '' || this.chassis_mac != '' || this.port_macs.size() > 0\"2\n" +
 	"\x17GetMachineConfigRequest\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"\x82\x01\n" +
 	"\x1dOverrideMachineReleaseRequest\x12'\n" +
@@ -4255,20 +4259,20 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\vdescription\x18\n" +
 	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"+\n" +
 	"\x10GetSwitchRequest\x12\x17\n" +
-	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"W\n" +
-	"\x13ListSwitchesRequest\x12,\n" +
-	"\x04role\x18\x01 \x01(\x0e2\x18.pointsman.v1.SwitchRoleR\x04role\x12\x12\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"a\n" +
+	"\x13ListSwitchesRequest\x126\n" +
+	"\x04role\x18\x01 \x01(\x0e2\x18.pointsman.v1.SwitchRoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x12\n" +
 	"\x04rack\x18\x02 \x01(\tR\x04rack\"H\n" +
 	"\x14ListSwitchesResponse\x120\n" +
-	"\bswitches\x18\x01 \x03(\v2\x14.pointsman.v1.SwitchR\bswitches\"\x97\x02\n" +
+	"\bswitches\x18\x01 \x03(\v2\x14.pointsman.v1.SwitchR\bswitches\"\xbb\x02\n" +
 	"\x13UpdateSwitchRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
 	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12*\n" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x129\n" +
 	"\x05ports\x18\x04 \x03(\v2\x18.pointsman.v1.SwitchPortB\t\xbaH\x06\x92\x01\x03\x10\x80\bR\x05ports\x12\x1a\n" +
-	"\x03mtu\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x80HR\x03mtu\x12;\n" +
-	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"\x03mtu\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x80HR\x03mtu\x12_\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskB\"\xbaH\x1f\xc8\x01\x01\xe2\x01\x19\x12\vdescription\x12\x05ports\x12\x03mtuR\n" +
 	"updateMask\"W\n" +
 	"\x13DeleteSwitchRequest\x12'\n" +
 	"\n" +

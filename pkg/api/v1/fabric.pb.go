@@ -10,6 +10,7 @@
 package apiv1
 
 import (
+	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	timestamppb "google.golang.org/protobuf/types/known/timestamppb"
@@ -1516,14 +1517,18 @@ var File_pkg_api_v1_fabric_proto protoreflect.FileDescriptor
 
 const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\n" +
-	"\x17pkg/api/v1/fabric.proto\x12\fpointsman.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"L\n" +
+	"\x17pkg/api/v1/fabric.proto\x12\fpointsman.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n" +
 	"\n" +
-	"SwitchPort\x12\x12\n" +
-	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
-	"\x04role\x18\x02 \x01(\x0e2\x16.pointsman.v1.PortRoleR\x04role\"@\n" +
-	"\fProvisioning\x12\x12\n" +
-	"\x04vlan\x18\x01 \x01(\rR\x04vlan\x12\x1c\n" +
-	"\taddresses\x18\x02 \x03(\tR\taddresses\"\xd7\x02\n" +
+	"SwitchPort\x12\xb9\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\xa4\x01\xbaH\xa0\x01\xba\x01\x9c\x01\n" +
+	"\tport.name\x12Omust be the name of a network interface: 1 to 15 characters, no space, no slash\x1a>this.matches('^[^\\\\s/]{1,15}$') && this != '.' && this != '..'R\x04name\x126\n" +
+	"\x04role\x18\x02 \x01(\x0e2\x16.pointsman.v1.PortRoleB\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\"\xc5\x01\n" +
+	"\fProvisioning\x12\x1e\n" +
+	"\x04vlan\x18\x01 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\xfe\x1f(\x02R\x04vlan\x12\x94\x01\n" +
+	"\taddresses\x18\x02 \x03(\tBv\xbaHs\x92\x01p\"n\xba\x01k\n" +
+	"\x14provisioning.address\x12@must be an address with its prefix length, such as 10.255.1.1/24\x1a\x11this.isIpPrefix()R\taddresses\"\xd7\x02\n" +
 	"\fSwitchConfig\x12\x1d\n" +
 	"\n" +
 	"store_uuid\x18\x01 \x01(\tR\tstoreUuid\x12\x16\n" +
