@@ -27,26 +27,26 @@ type Topology struct {
 	Spines int    `yaml:"spines"`
 	Racks  []Rack `yaml:"racks"`
 	// Services are further programs to run in a node, by the node's name.
-	Services map[string][]Service `yaml:"services"`
+	Services map[string][]Service `yaml:"services,omitempty"`
 }
 
 // Rack is one rack: its leaves, and the machines that are cabled to each of them.
 type Rack struct {
 	Leaves     int `yaml:"leaves"`
 	Machines   int `yaml:"machines"`
-	SparePorts int `yaml:"spare-ports"` // machine ports on each leaf with nothing cabled to them
+	SparePorts int `yaml:"spare-ports,omitempty"` // machine ports on each leaf with nothing cabled to them
 }
 
 // Service is a program that a node's init keeps running: it is started again a second after it ended.
 type Service struct {
 	Name    string   `yaml:"name"`
 	Command []string `yaml:"command"`
-	Env     []string `yaml:"env"`
+	Env     []string `yaml:"env,omitempty"`
 	// Ready is a file or socket whose appearance says that the service serves; empty is at once.
-	Ready string `yaml:"ready"`
+	Ready string `yaml:"ready,omitempty"`
 	// Configure is run after each start once the service is ready, if the file ConfigureIf exists.
-	Configure   []string `yaml:"configure"`
-	ConfigureIf string   `yaml:"configure-if"`
+	Configure   []string `yaml:"configure,omitempty"`
+	ConfigureIf string   `yaml:"configure-if,omitempty"`
 }
 
 // Default returns the lab's default fabric.

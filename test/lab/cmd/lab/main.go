@@ -14,12 +14,13 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/pointsman/pointsman/test/lab"
 	"github.com/pointsman/pointsman/test/lab/debroot"
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
 func main() {
-	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
+	lab.Main() // in the guest, this program is process 1 of the guest and of each node
 	ctx, stop := signal.NotifyContext(context.Background(), unix.SIGINT, unix.SIGTERM)
 	defer stop()
 	err := rootCommand().ExecuteContext(ctx)
@@ -46,7 +47,11 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 	}
-	root.AddCommand(rootfsCommand(), guestCommand())
+	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), logsCommand(), killCommand(), serviceCommand(),
+		linkCommand(), partitionCommand(), topologyCommand(), rootfsCommand(), guestCommand())
+	for _, command := range extraCommands {
+		root.AddCommand(command())
+	}
 	return root
 }
 
