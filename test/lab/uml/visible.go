@@ -28,7 +28,13 @@ func Visible(dirs []string) ([]string, error) {
 		}
 	}
 	slices.Sort(shown)
-	return slices.CompactFunc(slices.Compact(shown), func(parent, dir string) bool { return strings.HasPrefix(dir, parent+"/") }), nil
+	var roots []string
+	for _, dir := range slices.Compact(shown) {
+		if !slices.ContainsFunc(roots, func(parent string) bool { return strings.HasPrefix(dir, parent+"/") }) {
+			roots = append(roots, dir)
+		}
+	}
+	return roots, nil
 }
 
 // ModuleRoot returns the directory of the Go module that dir lies in, or dir itself.

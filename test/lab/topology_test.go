@@ -1,0 +1,139 @@
+package lab
+
+import (
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func TestParseNamesTheField(t *testing.T) {
+	for name, tc := range map[string]struct {
+		text string
+		want []string // in the error
+	}{
+		"empty":           {"", []string{"the file is empty"}},
+		"unknown field":   {"spines: 1\nracks: [{leaves: 1, machine: 3}]", []string{"machine", "not found"}},
+		"no spine":        {"spines: 0\nracks: [{leaves: 1}]", []string{"spines: 0"}},
+		"no racks":        {"spines: 1", []string{"racks: at least one"}},
+		"two faults":      {"spines: 1\nracks: [{leaves: 1}, {leaves: 0, machines: -1}]", []string{"racks[1].leaves: 0", "racks[1].machines: -1"}},
+		"not a number":    {"spines: many\nracks: [{leaves: 1}]", []string{"line 1", "many"}},
+		"too many":        {"spines: 200\nracks: [{leaves: 41}]", []string{"racks: 200 spines and 41 leaves", "240 switches"}},
+		"name":            {"name: A b\nspines: 1\nracks: [{leaves: 1}]", []string{`name: "A b"`}},
+		"service node":    {"spines: 1\nracks: [{leaves: 1}]\nservices: {leaf09: [{name: x, command: [x]}]}", []string{"services.leaf09"}},
+		"service command": {"spines: 1\nracks: [{leaves: 1}]\nservices: {leaf01: [{name: x}]}", []string{"services.leaf01[0].command"}},
+		"two documents":   {"spines: 1\nracks: [{leaves: 1}]\n---\nspines: 2\n", []string{"more than one document"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse([]byte(tc.text))
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tc.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not name %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestDefaultTopology(t *testing.T) {
+	inv := Default().Inventory()
+	if len(inv.Switches) != 6 || len(inv.Machines) != 6 {
+		t.Fatalf("%d switches and %d machines, want 6 and 6", len(inv.Switches), len(inv.Machines))
+	}
+	want := Machine{
+		Name: "machine04", Rack: "rack02", SystemUUID: "6fb89125-47d5-5458-a150-af9079353cbe",
+		Uplinks: []Uplink{
+			{Name: "lan0", MAC: net.HardwareAddr{2, 3, 0, 4, 0, 1}, Peer: Endpoint{"leaf03", "swp1"}},
+			{Name: "lan1", MAC: net.HardwareAddr{2, 3, 0, 4, 0, 2}, Peer: Endpoint{"leaf04", "swp1"}},
+		},
+	}
+	if diff := cmp.Diff(want, inv.Machines[3]); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Whatever its size, a fabric's cables have two ends that name each other, and no address, MAC or ASN of a leaf is used twice.
+func TestInventoryIsConsistent(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		topology := &Topology{Name: "x", Spines: rapid.IntRange(1, 6).Draw(t, "spines")}
+		for range rapid.IntRange(1, 6).Draw(t, "racks") {
+			topology.Racks = append(topology.Racks, Rack{
+				Leaves: rapid.IntRange(1, 4).Draw(t, "leaves"), Machines: rapid.IntRange(0, 60).Draw(t, "machines"), SparePorts: rapid.IntRange(0, 3).Draw(t, "spare"),
+			})
+		}
+		if err := topology.validate(); err != nil {
+			t.Fatal(err)
+		}
+		inv := topology.Inventory()
+		peers := map[Endpoint]Endpoint{}
+		unique := map[string]string{}
+		once := func(kind string, value any, owner string) {
+			key := fmt.Sprint(kind, " ", value)
+			if other, ok := unique[key]; ok {
+				t.Fatalf("%s belongs to %s and %s", key, other, owner)
+			}
+			unique[key] = owner
+		}
+		for _, s := range inv.Switches {
+			once("loopback", s.Loopback, s.Name)
+			once("management", s.Management, s.Name)
+			if s.Role == RoleLeaf {
+				once("ASN", s.ASN, s.Name)
+			}
+			for _, p := range s.Ports {
+				once("port", Endpoint{s.Name, p.Name}, s.Name)
+				once("MAC", p.MAC, s.Name+p.Name)
+				peers[Endpoint{s.Name, p.Name}] = p.Peer
+			}
+		}
+		for _, m := range inv.Machines {
+			once("UUID", m.SystemUUID, m.Name)
+			for _, u := range m.Uplinks {
+				once("MAC", u.MAC, m.Name+u.Name)
+				peers[Endpoint{m.Name, u.Name}] = u.Peer
+			}
+		}
+		for end, peer := range peers {
+			if peer != (Endpoint{}) && peers[peer] != end {
+				t.Fatalf("%v is cabled to %v, which is cabled to %v", end, peer, peers[peer])
+			}
+		}
+	})
+}
+
+func TestSpecWritesTheAgentsConfiguration(t *testing.T) {
+	spec, err := specFor(Default(), "/bin", []int{2379, 2380})
+	must(t, err)
+	files := map[string]map[string]string{}
+	for _, n := range spec.Nodes {
+		files[n.Name] = n.Files
+	}
+	agent := `switch: leaf01
+etcd:
+    endpoints:
+        - http://192.0.2.254:2379
+        - http://192.0.2.254:2380
+    bind-device: mgmt
+state-dir: /var/lib/pointsman
+lldp-send: true
+insecure: true
+`
+	if diff := cmp.Diff(agent, files["leaf01"]["/etc/pointsman/agent.yaml"]); diff != "" {
+		t.Error(diff)
+	}
+	host := `machine-file: /etc/pointsman/machine.json
+system-uuid: 5aad1aa0-7888-5998-a623-61e36c82e53f
+uplinks:
+    - lan0
+    - lan1
+`
+	if diff := cmp.Diff(host, files["machine01"]["/etc/pointsman/host.yaml"]); diff != "" {
+		t.Error(diff)
+	}
+}
