@@ -46,7 +46,9 @@ func writeYAML(w io.Writer, m proto.Message) error {
 	if err := yaml.Unmarshal(b, &doc); err != nil {
 		return fmt.Errorf("read the JSON form as YAML: %w", err)
 	}
-	forgetStyle(&doc)
+	if err := forgetStyle(&doc); err != nil {
+		return err
+	}
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
 	if err := enc.Encode(&doc); err != nil {
@@ -55,12 +57,23 @@ func writeYAML(w io.Writer, m proto.Message) error {
 	return enc.Close()
 }
 
-func forgetStyle(n *yaml.Node) {
-	// An empty list or map has no block form.
-	if n.Kind != yaml.SequenceNode && n.Kind != yaml.MappingNode || len(n.Content) > 0 {
+// forgetStyle leaves quotes only to strings that some YAML would take for something else: digits, but also "no", and MAC
+// addresses of digits, which YAML 1.1 reads as a number to the base of 60.
+func forgetStyle(n *yaml.Node) error {
+	switch {
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!str":
+		var alone yaml.Node
+		if err := alone.Encode(n.Value); err != nil {
+			return fmt.Errorf("write YAML: %w", err)
+		}
+		n.Style = alone.Style
+	case len(n.Content) > 0 || n.Kind == yaml.ScalarNode:
 		n.Style = 0
 	}
 	for _, c := range n.Content {
-		forgetStyle(c)
+		if err := forgetStyle(c); err != nil {
+			return err
+		}
 	}
+	return nil
 }
