@@ -176,7 +176,9 @@ func (d *demo) reaches(ctx context.Context, node string, from, to *apiv1.Allocat
 func (d *demo) reachesNot(ctx context.Context, what, node string, from *apiv1.Allocation, others ...*apiv1.Allocation) {
 	for _, other := range others {
 		for _, target := range addresses(other) {
-			d.check("%s: %s", func() error { return d.silent(ctx, node, fabric.Ping{To: target, From: sameFamily(from, target), Count: 2}) }, what, target)
+			d.check("%s: %s", func() error {
+				return d.silent(ctx, node, fabric.Ping{To: target, From: sameFamily(from, target), Count: 2})
+			}, what, target)
 		}
 	}
 }

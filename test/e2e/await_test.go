@@ -1,0 +1,44 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/pointsman/pointsman/test/fabric"
+)
+
+const settleLimit = 45 * time.Second
+
+// await repeats try until it succeeds.
+func await(ctx context.Context, t *testing.T, what string, try func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	if err := fabric.Eventually(ctx, 200*time.Millisecond, func() error { return try(ctx) }); err != nil {
+		t.Fatalf("%s: %v", what, err)
+	}
+}
+
+func awaitPing(ctx context.Context, t *testing.T, f *fabric.Fabric, node string, p fabric.Ping) {
+	t.Helper()
+	await(ctx, t, fmt.Sprintf("%s reaches %s", node, p.To), func(ctx context.Context) error {
+		r, err := f.Ping(ctx, node, p)
+		if err == nil && (r.Sent == 0 || r.Received < r.Sent) {
+			err = fmt.Errorf("%d of %d packets came back", r.Received, r.Sent)
+		}
+		return err
+	})
+}
+
+func awaitHops(ctx context.Context, t *testing.T, f *fabric.Fabric, node string, want int, family string, args ...string) {
+	t.Helper()
+	await(ctx, t, fmt.Sprintf("%s: ip %s route show %v", node, family, args), func(ctx context.Context) error {
+		routes, err := f.Routes(ctx, node, family, args...)
+		if err == nil && (len(routes) != 1 || len(routes[0].NextHops) != want) {
+			err = fmt.Errorf("want one route with %d next hops, have %+v", want, routes)
+		}
+		return err
+	})
+}

@@ -1,0 +1,52 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+	"github.com/pointsman/pointsman/test/fabric"
+)
+
+// assertClean asserts that a script left nothing: no allocation, every machine free, every switch alive and without drift, and
+// no tenant's VRF on any.
+func assertClean(ctx context.Context, t *testing.T, f *fabric.Fabric) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	err := fabric.Eventually(ctx, 250*time.Millisecond, func() error {
+		allocations, err := f.API.Allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: fabric.Project})
+		if err != nil {
+			return err
+		}
+		if len(allocations.Allocations) > 0 {
+			return fmt.Errorf("allocation %s is left", allocations.Allocations[0].Id)
+		}
+		switches, err := f.API.Switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
+		if err != nil {
+			return err
+		}
+		for _, s := range switches.Switches {
+			if !s.Alive || s.Status.GetState() != apiv1.AgentState_AGENT_STATE_FOLLOWING || len(s.Status.GetDrift()) > 0 {
+				return fmt.Errorf("switch %s: alive %v, %v", s.Id, s.Alive, s.Status)
+			}
+		}
+		return f.API.WaitFree(ctx, f.MachineNames()...)
+	})
+	if err != nil {
+		t.Errorf("the script left the fabric unclean: %v", err)
+	}
+	for _, leaf := range f.SwitchNames("leaf") {
+		links := sh(ctx, t, f, leaf, "ip -br link show type vrf; ip -br link show type vxlan")
+		for line := range strings.Lines(links) {
+			name := strings.Fields(line)[0]
+			if !slices.Contains([]string{"mgmt", "provision"}, name) {
+				t.Errorf("the script left %s on %s", name, leaf)
+			}
+		}
+	}
+}
