@@ -43,8 +43,16 @@ func sortLines(lines []Line) {
 		}
 	}
 	slices.SortStableFunc(lines, func(a, b Line) int {
-		return cmp.Or(cmp.Compare(rank(a.Text), rank(b.Text)), compareNeighbourLines(a.Text, b.Text, groups), compareText(a.Text, b.Text))
+		return cmp.Or(cmp.Compare(rank(a.Text), rank(b.Text)), compareNeighbourLines(a.Text, b.Text, groups), compareText(sortKey(a.Text), sortKey(b.Text)))
 	})
+}
+
+// sortKey makes the entries of a route-map sort by their number, whether they permit or deny.
+func sortKey(text string) string {
+	if words := strings.Fields(text); len(words) == 4 && words[0] == "route-map" {
+		return words[0] + " " + words[1] + " " + words[3] + " " + words[2]
+	}
+	return text
 }
 
 func compareNeighbourLines(a, b string, groups map[string]bool) int {
