@@ -101,17 +101,19 @@ var (
 
 func TestTables(t *testing.T) {
 	for name, print := range map[string]func(Printer) error{
-		"networks":    func(p Printer) error { return p.Networks(networkList) },
-		"network":     func(p Printer) error { return p.Network(networkList.Networks[1]) },
-		"ips":         func(p Printer) error { return p.IPs(ipList) },
-		"machines":    func(p Printer) error { return p.Machines(machines) },
-		"machine":     func(p Printer) error { return p.Machine(releasing) },
-		"switches":    func(p Printer) error { return p.Switches(&apiv1.ListSwitchesResponse{Switches: []*apiv1.Switch{leaf}}) },
-		"switch":      func(p Printer) error { return p.Switch(leaf) },
-		"allocations": func(p Printer) error { return p.Allocations(&apiv1.ListAllocationsResponse{Allocations: []*apiv1.Allocation{allocation}}) },
-		"allocation":  func(p Printer) error { return p.Allocation(allocation) },
-		"receipt":     func(p Printer) error { return p.Receipt(receipt) },
-		"empty":       func(p Printer) error { return p.Machines(&apiv1.ListMachinesResponse{}) },
+		"networks": func(p Printer) error { return p.Networks(networkList) },
+		"network":  func(p Printer) error { return p.Network(networkList.Networks[1]) },
+		"ips":      func(p Printer) error { return p.IPs(ipList) },
+		"machines": func(p Printer) error { return p.Machines(machines) },
+		"machine":  func(p Printer) error { return p.Machine(releasing) },
+		"switches": func(p Printer) error { return p.Switches(&apiv1.ListSwitchesResponse{Switches: []*apiv1.Switch{leaf}}) },
+		"switch":   func(p Printer) error { return p.Switch(leaf) },
+		"allocations": func(p Printer) error {
+			return p.Allocations(&apiv1.ListAllocationsResponse{Allocations: []*apiv1.Allocation{allocation}})
+		},
+		"allocation": func(p Printer) error { return p.Allocation(allocation) },
+		"receipt":    func(p Printer) error { return p.Receipt(receipt) },
+		"empty":      func(p Printer) error { return p.Machines(&apiv1.ListMachinesResponse{}) },
 	} {
 		for _, format := range []Format{Table, Wide, YAML} {
 			t.Run(name+"."+string(format), func(t *testing.T) {
