@@ -66,8 +66,8 @@ func (p Problem) Unwrap() error { return p.Err }
 // Observing returns the facts with the numbers that the observed state holds, before those that were stored.
 func (f Facts) Observing(observed State, stored Assignments) Facts {
 	now := AssignmentsOf(observed)
-	f.TakenTables = slices.Sorted(maps.Values(now.Tables))
-	f.TakenVLANs = slices.Sorted(maps.Keys(observed.Kernel.SVIs))
+	f.TakenTables = slices.Concat(f.TakenTables, slices.Sorted(maps.Values(now.Tables)))
+	f.TakenVLANs = slices.Concat(f.TakenVLANs, slices.Sorted(maps.Keys(observed.Kernel.SVIs)))
 	for _, vxlan := range observed.Kernel.VNIs {
 		for _, m := range vxlan.VLANs {
 			f.TakenVLANs = append(f.TakenVLANs, m.VLAN)

@@ -8,10 +8,14 @@ import (
 
 // desireLoopback wants the switch's own address, which is its router ID and the end of its tunnels.
 func (b *build) desireLoopback() {
+	b.kernel.LoopbackUp = true
 	b.kernel.Loopback[netip.PrefixFrom(b.config.Loopback, b.config.Loopback.BitLen())] = Ours
 }
 
 func (d *difference) loopback() {
+	if !d.have.LoopbackUp {
+		d.add(SetUp{Device: LoopbackName, Up: true})
+	}
 	if !d.knows(PartAddresses) {
 		return
 	}

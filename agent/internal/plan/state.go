@@ -45,6 +45,7 @@ func (s State) Knows(p Part) bool {
 // Kernel is the forwarding side of a switch. Of VRFs, SVIs and VNIs it holds only those that are named as ours are; of ports, every
 // one that looks like a front-panel port.
 type Kernel struct {
+	LoopbackUp bool
 	// Loopback holds the host addresses on lo; ours are marked.
 	Loopback map[netip.Prefix]Ownership
 	// Bridge is nil where there is none; a spine needs none.

@@ -1,0 +1,152 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+
+	"github.com/pointsman/pointsman/agent/internal/plan"
+)
+
+// kernelRoute is a route of the kernel's tables.
+type kernelRoute struct {
+	family   uint8
+	kind     uint8 // RTN_UNICAST, …
+	protocol uint8
+	table    uint32
+	metric   uint32
+	prefix   netip.Prefix
+	hops     []netip.Addr
+}
+
+func (r kernelRoute) isUnreachableDefault() bool {
+	return r.kind == unix.RTN_UNREACHABLE && r.prefix.Bits() == 0 && r.metric == plan.UnreachableMetric
+}
+
+// parseRoute reads the body of an RTM_NEWROUTE or RTM_DELROUTE message.
+func parseRoute(m []byte) (kernelRoute, error) {
+	if len(m) < unix.SizeofRtMsg {
+		return kernelRoute{}, fmt.Errorf("route message of %d bytes is too short", len(m))
+	}
+	msg := nl.DeserializeRtMsg(m)
+	a, err := parseAttributes(m[unix.SizeofRtMsg:])
+	if err != nil {
+		return kernelRoute{}, err
+	}
+	r := kernelRoute{family: msg.Family, kind: msg.Type, protocol: msg.Protocol, table: uint32(msg.Table), metric: a.uint32(unix.RTA_PRIORITY)}
+	if table := a.uint32(unix.RTA_TABLE); table != 0 {
+		r.table = table
+	}
+	dst := netip.IPv4Unspecified()
+	if msg.Family == unix.AF_INET6 {
+		dst = netip.IPv6Unspecified()
+	}
+	if addr, ok := netip.AddrFromSlice(a[unix.RTA_DST]); ok {
+		dst = addr
+	}
+	r.prefix = netip.PrefixFrom(dst, int(msg.Dst_len))
+	r.hops = nextHops(a)
+	return r, nil
+}
+
+// nextHops returns the gateways of a route, of all its paths, sorted. IPv6 routes over IPv4 tunnels have gateways like
+// ::ffff:10.0.0.1, which are IPv4 addresses.
+func nextHops(a attributes) []netip.Addr {
+	var hops []netip.Addr
+	add := func(a attributes) {
+		raw := a[unix.RTA_GATEWAY]
+		if via := a[unix.RTA_VIA]; len(via) > 2 {
+			raw = via[2:] // struct rtvia: the address family, then the address
+		}
+		if addr, ok := netip.AddrFromSlice(raw); ok {
+			hops = append(hops, addr.Unmap())
+		}
+	}
+	add(a)
+	for paths := a[unix.RTA_MULTIPATH]; len(paths) >= unix.SizeofRtNexthop; {
+		length := int(nl.NativeEndian().Uint16(paths))
+		if length < unix.SizeofRtNexthop || length > len(paths) {
+			break
+		}
+		if inner, err := parseAttributes(paths[unix.SizeofRtNexthop:length]); err == nil {
+			add(inner)
+		}
+		paths = paths[min((length+3)&^3, len(paths)):]
+	}
+	slices.SortFunc(hops, netip.Addr.Compare)
+	return slices.Compact(hops)
+}
+
+// RouteNextHops implements system.Routes. It asks the kernel for the route that it would use for the prefix's first address; only
+// if that is a longer one does it list the table.
+func (s *System) RouteNextHops(_ context.Context, vrf string, prefix netip.Prefix) ([]netip.Addr, error) {
+	table, oif := uint32(unix.RT_TABLE_MAIN), 0
+	if vrf != "" {
+		l, err := s.route.device(vrf)
+		if errors.Is(err, unix.ENODEV) {
+			return nil, nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		table, oif = l.data.uint32(nl.IFLA_VRF_TABLE), l.index
+	}
+	r, ok, err := s.lookUp(prefix, oif)
+	switch {
+	case err != nil || !ok:
+		return nil, err
+	case r.table == table && r.prefix == prefix.Masked():
+		return r.hops, nil
+	case r.prefix.Bits() > prefix.Bits():
+		return s.search(table, prefix)
+	}
+	return nil, nil
+}
+
+// lookUp returns the route that the kernel uses for an address.
+func (s *System) lookUp(prefix netip.Prefix, oif int) (kernelRoute, bool, error) {
+	addr := prefix.Masked().Addr()
+	parts := []nl.NetlinkRequestData{
+		&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(addr)), Dst_len: uint8(addr.BitLen()), Flags: unix.RTM_F_FIB_MATCH}},
+		nl.NewRtAttr(unix.RTA_DST, addr.AsSlice()),
+	}
+	if oif != 0 {
+		parts = append(parts, nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(oif))))
+	}
+	m, err := s.route.get(unix.RTM_GETROUTE, unix.RTM_NEWROUTE, parts...)
+	if errors.Is(err, unix.EHOSTUNREACH) || errors.Is(err, unix.ENETUNREACH) {
+		return kernelRoute{}, false, nil
+	}
+	if err != nil {
+		return kernelRoute{}, false, fmt.Errorf("look up route to %s: %w", addr, err)
+	}
+	r, err := parseRoute(m)
+	return r, err == nil && r.kind == unix.RTN_UNICAST, err
+}
+
+// search lists a table for one prefix.
+func (s *System) search(table uint32, prefix netip.Prefix) ([]netip.Addr, error) {
+	messages, err := s.route.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE,
+		&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(prefix.Addr()))}}, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table)))
+	if errors.Is(err, unix.ENOENT) { // IPv4 says so of a table that nobody has written to
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list routes of table %d: %w", table, err)
+	}
+	for _, m := range messages {
+		r, err := parseRoute(m)
+		if err != nil {
+			return nil, fmt.Errorf("list routes of table %d: %w", table, err)
+		}
+		if r.table == table && r.prefix == prefix.Masked() && r.kind == unix.RTN_UNICAST {
+			return r.hops, nil
+		}
+	}
+	return nil, nil
+}

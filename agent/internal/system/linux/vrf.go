@@ -1,0 +1,24 @@
+package linux
+
+import (
+	"fmt"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+func (e *executor) addVRF(name string, table uint32) error {
+	_, err := e.ensure(name, "vrf", unix.IFF_UP, []nl.NetlinkRequestData{nl.NewRtAttr(nl.IFLA_VRF_TABLE, nl.Uint32Attr(table))})
+	if err != nil {
+		return err
+	}
+	// Another device of that name would have passed for it.
+	l, err := e.route.device(name)
+	if err != nil {
+		return err
+	}
+	if has := l.data.uint32(nl.IFLA_VRF_TABLE); l.kind != "vrf" || has != table {
+		return fmt.Errorf("there is a device of that name already, of kind %q and with table %d", l.kind, has)
+	}
+	return nil
+}
