@@ -10,6 +10,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -38,10 +39,13 @@ func Main() {
 type fabricGuest struct {
 	spec   guestSpec
 	reaper *uml.Reaper
+
+	mu    sync.Mutex
+	nodes map[string]*uml.Child // the nodes' processes 1
 }
 
 func fabricMain(raw json.RawMessage) (any, error) {
-	g := &fabricGuest{reaper: uml.NewReaper()}
+	g := &fabricGuest{reaper: uml.NewReaper(), nodes: map[string]*uml.Child{}}
 	if err := json.Unmarshal(raw, &g.spec); err != nil {
 		return nil, err
 	}
@@ -107,6 +111,8 @@ func (g *fabricGuest) handle(req request, f *framer, gone context.Context) (resp
 	switch req.Op {
 	case opBuild:
 		return response{}, g.build(frameWriter{f, frameStdout})
+	case opReboot:
+		return response{}, g.reboot(req.Target)
 	case opPartition:
 		return response{}, partition(req.Target, req.Up)
 	default:
@@ -135,12 +141,48 @@ func (g *fabricGuest) forward(req request, f *framer) error {
 }
 
 func (g *fabricGuest) dialNode(name string) (net.Conn, error) {
+	if _, err := g.node(name); err != nil {
+		return nil, err
+	}
+	return net.Dial("unix", nodeSocket(name))
+}
+
+func (g *fabricGuest) node(name string) (nodeSpec, error) {
 	for _, n := range g.spec.Nodes {
 		if n.Name == name {
-			return net.Dial("unix", nodeSocket(name))
+			return n, nil
 		}
 	}
-	return nil, fmt.Errorf("no node %q", name)
+	return nodeSpec{}, fmt.Errorf("no node %q", name)
+}
+
+// reboot pulls a node's plug and boots it again. Its cables stay plugged, so that their far ends see no more than their carrier
+// go; its disk (/etc, /var and the rest) stays, its memory (/run, /tmp, the kernel's state) does not.
+func (g *fabricGuest) reboot(name string) error {
+	n, err := g.node(name)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	child := g.nodes[name]
+	g.mu.Unlock()
+	ports := portsOf(g.spec, n)
+	number := slices.IndexFunc(g.spec.Nodes, func(n nodeSpec) bool { return n.Name == name })
+	if err := unplug(number, ports, child.Pid); err != nil {
+		return fmt.Errorf("keep the cables of %s: %w", name, err)
+	}
+	if err := unix.Kill(child.Pid, unix.SIGKILL); err != nil {
+		return fmt.Errorf("kill node %s: %w", name, err)
+	}
+	<-child.Exit
+	pid, err := g.startNode(n)
+	if err != nil {
+		return fmt.Errorf("start node %s: %w", name, err)
+	}
+	if err := plug(number, ports, pid); err != nil {
+		return fmt.Errorf("plug the cables of %s: %w", name, err)
+	}
+	return g.configure(name)
 }
 
 // build makes the nodes, the links between them, and starts their services. It tells of its progress on out.
@@ -217,6 +259,9 @@ func (g *fabricGuest) startNode(n nodeSpec) (int, error) {
 	if err := os.MkdirAll(nodeDir(n.Name), 0o755); err != nil {
 		return 0, err
 	}
+	if err := os.Remove(nodeSocket(n.Name)); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return 0, err
+	}
 	spec, err := json.Marshal(n)
 	if err != nil {
 		return 0, err
@@ -249,9 +294,8 @@ func (g *fabricGuest) startNode(n nodeSpec) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	go func() {
-		exit := <-child.Exit
-		fmt.Fprintf(os.Stderr, "node %s ended with exit code %d\n", n.Name, exit)
-	}()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.nodes[n.Name] = child
 	return child.Pid, nil
 }

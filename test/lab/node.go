@@ -66,8 +66,10 @@ func enterNodeRoot(spec nodeSpec) error {
 	if err := unix.Mount("", "/", "", unix.MS_PRIVATE|unix.MS_REC, ""); err != nil {
 		return fmt.Errorf("make mounts private: %w", err)
 	}
-	root := filepath.Join(nodeDir(spec.Name), "root")
-	if err := uml.MountRoot(root, filepath.Join(nodeDir(spec.Name), "upper")); err != nil {
+	root, disk := filepath.Join(nodeDir(spec.Name), "root"), filepath.Join(nodeDir(spec.Name), "disk")
+	_, err := os.Stat(disk)
+	firstBoot := errors.Is(err, os.ErrNotExist)
+	if err := uml.MountRoot(root, disk); err != nil {
 		return err
 	}
 	mounts := []uml.Mount{
@@ -89,13 +91,16 @@ func enterNodeRoot(spec nodeSpec) error {
 	if err := uml.PivotRoot(root); err != nil {
 		return err
 	}
+	if err := uml.MakeServiceDirs(""); err != nil {
+		return err
+	}
+	if !firstBoot {
+		return nil // its disk holds what it held
+	}
 	return writeNodeFiles(spec)
 }
 
 func writeNodeFiles(spec nodeSpec) error {
-	if err := uml.MakeServiceDirs(""); err != nil {
-		return err
-	}
 	// FRR starts empty here; the file of Debian's package would be taken for a saved configuration.
 	if err := os.Remove("/etc/frr/frr.conf"); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err

@@ -166,6 +166,32 @@ func TestOperate(t *testing.T) {
 		must(t, f.Impair(ctx, "leaf01", "swp1", "loss", "100%"))
 		must(t, f.Impair(ctx, "leaf01", "swp1"))
 	})
+	t.Run("reboot", func(t *testing.T) {
+		must(t, f.WriteFile(ctx, "leaf01", "/tmp/memory", nil, 0o600))
+		saved := "hostname leaf01\nip prefix-list saved permit 192.0.2.0/24\n"
+		must(t, f.WriteFile(ctx, "leaf01", "/etc/frr/frr.conf", []byte(saved), 0o640))
+		macs := run(t, ctx, f, "leaf01", "sh", "-c", "cat /sys/class/net/swp*/address /sys/class/net/eth0/address")
+		must(t, f.Reboot(ctx, "leaf01"))
+		if _, err := f.ReadFile(ctx, "leaf01", "/tmp/memory"); err == nil {
+			t.Error("a file in memory survived")
+		}
+		if _, err := f.ReadFile(ctx, "leaf01", "/etc/some/where/file"); err != nil {
+			t.Errorf("a file on disk is gone: %v", err)
+		}
+		if got := run(t, ctx, f, "leaf01", "sh", "-c", "cat /sys/class/net/swp*/address /sys/class/net/eth0/address"); got != macs {
+			t.Errorf("the ports' MACs were\n%s and are\n%s", macs, got)
+		}
+		soon(t, ctx, func() error {
+			config, err := f.Run(ctx, "leaf01", "vtysh", "-c", "show running-config")
+			if err == nil && !strings.Contains(config, "prefix-list saved") {
+				err = fmt.Errorf("FRR has not loaded its saved configuration:\n%s", config)
+			}
+			return err
+		})
+		run(t, ctx, f, "leaf01", fetch...)
+		must(t, f.SetLink(ctx, "leaf01", "swp1", true))
+		soon(t, ctx, func() error { return want("1\n", run(t, ctx, f, "machine01", "cat", "/sys/class/net/lan0/carrier")) })
+	})
 	t.Run("attach", func(t *testing.T) {
 		a, err := Attach(ctx, socket)
 		must(t, err)

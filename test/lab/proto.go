@@ -34,6 +34,7 @@ const (
 	opWrite     = "write"     // stdin into the file Path
 	opService   = "service"   // Action on Service
 	opLink      = "link"      // set the port Port up or down
+	opReboot    = "reboot"    // guest: kill the node Target and boot it again
 	opPartition = "partition" // guest: take the switch Target off the management network, or put it back
 )
 

@@ -71,6 +71,9 @@ func Boot(ctx context.Context, c Config) (*Guest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boot guest: %w", err)
 	}
+	if strings.HasPrefix(self, "/dev/") {
+		return nil, fmt.Errorf("boot guest: %s lies under /dev, which the guest has of its own; run it from elsewhere (TMPDIR)", self)
+	}
 	dir, cleanup, err := runDir(c.Memory)
 	if err != nil {
 		return nil, fmt.Errorf("boot guest: %w", err)

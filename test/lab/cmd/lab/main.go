@@ -48,7 +48,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), logsCommand(), killCommand(), serviceCommand(),
-		linkCommand(), partitionCommand(), topologyCommand(), rootfsCommand(), guestCommand())
+		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), guestCommand())
 	for _, command := range extraCommands {
 		root.AddCommand(command())
 	}
