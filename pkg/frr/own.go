@@ -109,3 +109,12 @@ func isOurProfile(text string) bool {
 func isAdvertisement(text string) bool {
 	return strings.HasPrefix(strings.TrimPrefix(text, "no "), "ipv6 nd ")
 }
+
+// IsOwnFilter reports whether a line is a filter of ours: a route-map entry, or an entry of a prefix-list or another list.
+func IsOwnFilter(line string) bool {
+	if e, ok := parseEntry(line + " "); ok {
+		return ownsName(e.list.name)
+	}
+	words := strings.Fields(line)
+	return len(words) == 4 && words[0] == "route-map" && ownsName(words[1])
+}

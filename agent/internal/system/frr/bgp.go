@@ -1,0 +1,197 @@
+package frr
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// Session is a BGP neighbour as bgpd sees it.
+type Session struct {
+	VRF       string // "" is the underlay
+	Interface string // or the neighbour's address, if it is not made by interface
+	// State is FRR's word: "Idle", "Active", "Established", …
+	State       string
+	Established bool
+	RemoteAS    netmodel.ASN // 0 until a peer of an external neighbour has said it
+	// PrefixesReceived counts the routes accepted, of all address families.
+	PrefixesReceived uint32
+	EstablishedTime  time.Time // of the present session, to the second
+	LastResetReason  string
+	Hostname         string // as the peer says
+	BFD              string // "Up", "Down", "Unknown", …; "" without BFD
+}
+
+// Sessions returns every BGP neighbour of every VRF, sorted by VRF and interface.
+func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
+	text, err := c.show(ctx, bgpd, "show bgp vrf all neighbors json")
+	if err != nil {
+		return nil, fmt.Errorf("read BGP sessions: %w", err)
+	}
+	return parseSessions(text)
+}
+
+// EVPNOrigins returns the VTEPs from which this switch holds an EVPN type 5 route for exactly this prefix with the route target of
+// the VNI. It works without the VRF, as on spines, and asks for this prefix alone.
+func (c *Client) EVPNOrigins(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) ([]netip.Addr, error) {
+	prefix = prefix.Masked()
+	text, err := c.show(ctx, bgpd, fmt.Sprintf("show bgp l2vpn evpn %s json", prefix))
+	if err != nil {
+		return nil, fmt.Errorf("read EVPN routes for %s: %w", prefix, err)
+	}
+	return parseOrigins(text, vni, prefix)
+}
+
+// neighbourJSON is a neighbour in `show bgp … neighbors json` of FRR 8.4 to 10; what is missing stays empty.
+type neighbourJSON struct {
+	RemoteAS         json.RawMessage `json:"remoteAs"` // a string if the AS notation is with dots
+	Hostname         string          `json:"hostname"`
+	State            string          `json:"bgpState"`
+	EstablishedEpoch int64           `json:"bgpTimerUpEstablishedEpoch"`
+	LastReset        string          `json:"lastResetDueTo"`
+	BFD              struct {
+		Status string `json:"status"`
+	} `json:"peerBfdInfo"`
+	// Families have other names in other versions ("ipv4Unicast", "IPv4 Unicast"); only their sum counts.
+	Families map[string]struct {
+		Accepted uint32 `json:"acceptedPrefixCounter"`
+	} `json:"addressFamilyInfo"`
+}
+
+// parseSessions reads the answer: VRFs by name, and in each its neighbours by name beside a few plain values.
+func parseSessions(text string) ([]Session, error) {
+	if isNothing(text) {
+		return nil, nil
+	}
+	var vrfs map[string]map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &vrfs); err != nil {
+		return nil, fmt.Errorf("parse BGP sessions: %w", err)
+	}
+	var out []Session
+	for vrf, members := range vrfs {
+		for name, raw := range members {
+			if name == "vrfId" || name == "vrfName" || len(raw) == 0 || raw[0] != '{' {
+				continue
+			}
+			var n neighbourJSON
+			if err := json.Unmarshal(raw, &n); err != nil {
+				return nil, fmt.Errorf("parse BGP session %q of VRF %q: %w", name, vrf, err)
+			}
+			out = append(out, n.session(vrf, name))
+		}
+	}
+	slices.SortFunc(out, func(a, b Session) int {
+		return strings.Compare(a.VRF+" "+a.Interface, b.VRF+" "+b.Interface)
+	})
+	return out, nil
+}
+
+func (n neighbourJSON) session(vrf, name string) Session {
+	if vrf == "default" {
+		vrf = ""
+	}
+	s := Session{
+		VRF: vrf, Interface: name, State: n.State, Established: n.State == "Established", RemoteAS: parseASN(n.RemoteAS),
+		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status,
+	}
+	for _, f := range n.Families {
+		s.PrefixesReceived += f.Accepted
+	}
+	if s.Established && n.EstablishedEpoch > 0 {
+		s.EstablishedTime = time.Unix(n.EstablishedEpoch, 0).UTC()
+	}
+	return s
+}
+
+// parseASN reads 65000, "65000" and "1.10" (RFC 5396); 0 if it is none of these.
+func parseASN(raw json.RawMessage) netmodel.ASN {
+	text := strings.Trim(string(raw), `"`)
+	high, low, dotted := strings.Cut(text, ".")
+	if !dotted {
+		n, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return 0
+		}
+		return netmodel.ASN(n)
+	}
+	h, errHigh := strconv.ParseUint(high, 10, 16)
+	l, errLow := strconv.ParseUint(low, 10, 16)
+	if errHigh != nil || errLow != nil {
+		return 0
+	}
+	return netmodel.ASN(h<<16 | l)
+}
+
+// isNothing: a bgpd without any instance has no answer, or a sentence.
+func isNothing(text string) bool {
+	text = strings.TrimSpace(text)
+	return text == "" || strings.HasPrefix(text, "%")
+}
+
+// routeJSON is one prefix of one route distinguisher in `show bgp l2vpn evpn PREFIX json`.
+type routeJSON struct {
+	RouteType int        `json:"routeType"`
+	Length    int        `json:"ipLen"`
+	Address   string     `json:"ip"`
+	Paths     []pathJSON `json:"paths"`
+}
+
+type pathJSON struct {
+	Valid    bool `json:"valid"`
+	Extended struct {
+		Text string `json:"string"`
+	} `json:"extendedCommunity"`
+	NextHops []struct {
+		IP string `json:"ip"`
+	} `json:"nexthops"`
+}
+
+// parseOrigins reads the next hops of the valid paths that carry the route target. FRR looks for the longest match, so the
+// prefix is compared.
+func parseOrigins(text string, vni netmodel.VNI, prefix netip.Prefix) ([]netip.Addr, error) {
+	if isNothing(text) {
+		return nil, nil
+	}
+	var byRD map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &byRD); err != nil {
+		return nil, fmt.Errorf("parse EVPN routes for %s: %w", prefix, err)
+	}
+	target := fmt.Sprintf("RT:%d:%d", netmodel.RouteTargetASN, vni)
+	var out []netip.Addr
+	for rd, raw := range byRD {
+		if len(raw) == 0 || raw[0] != '{' {
+			continue
+		}
+		var route routeJSON
+		if err := json.Unmarshal(raw, &route); err != nil {
+			return nil, fmt.Errorf("parse EVPN route for %s of %s: %w", prefix, rd, err)
+		}
+		if route.RouteType == 5 && route.Address == prefix.Addr().String() && route.Length == prefix.Bits() {
+			out = append(out, route.origins(target)...)
+		}
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out), nil
+}
+
+func (r routeJSON) origins(target string) []netip.Addr {
+	var out []netip.Addr
+	for _, p := range r.Paths {
+		if !p.Valid || !slices.Contains(strings.Fields(p.Extended.Text), target) {
+			continue
+		}
+		for _, hop := range p.NextHops {
+			if addr, err := netip.ParseAddr(hop.IP); err == nil {
+				out = append(out, addr)
+			}
+		}
+	}
+	return out
+}

@@ -1,0 +1,130 @@
+package frr
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"time"
+)
+
+// conn is a connection to a daemon's vty socket. A command is sent with a NUL behind it; the answer is text, three NULs and a
+// status, in whatever pieces it comes.
+type conn struct {
+	socket net.Conn
+	read   *bufio.Reader
+}
+
+// Statuses of an answer, as FRR's lib/command.h has them. Those above statusWarning are refusals too.
+const (
+	statusSuccess   = 0
+	statusNoMatch   = 2
+	statusMalformed = 255 // ours: no status came
+)
+
+// maxAnswer bounds an answer, in bytes: the configuration of 500 VRFs is about 1 MB, a full table in JSON far more.
+const maxAnswer = 256 << 20
+
+// patience is how long a daemon may take for one command when the caller set no deadline: a daemon that hangs must not hold the
+// agent for ever. Long enough for bgpd to delete a large VRF.
+const patience = 30 * time.Second
+
+func dial(ctx context.Context, path string) (*conn, error) {
+	var dialer net.Dialer
+	socket, err := dialer.DialContext(ctx, "unix", path)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{socket: socket, read: bufio.NewReaderSize(socket, 64<<10)}
+	if _, status, err := c.command(ctx, "enable"); err != nil || status != statusSuccess {
+		socket.Close()
+		return nil, errors.Join(err, refused("enable", "", status))
+	}
+	return c, nil
+}
+
+// command sends one command and reads the answer. After an error the connection is in an unknown state and must be closed.
+func (c *conn) command(ctx context.Context, line string) (text string, status byte, err error) {
+	if strings.ContainsAny(line, "\x00\n\r") {
+		return "", statusMalformed, fmt.Errorf("send %q: more than one line", line)
+	}
+	deadline := time.Now().Add(patience)
+	if limit, ok := ctx.Deadline(); ok && limit.Before(deadline) {
+		deadline = limit
+	}
+	if err := c.socket.SetDeadline(deadline); err != nil {
+		return "", statusMalformed, err
+	}
+	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	if _, err := c.socket.Write(append([]byte(line), 0)); err != nil {
+		return "", statusMalformed, cause(ctx, err)
+	}
+	text, status, err = readAnswer(c.read)
+	return text, status, cause(ctx, err)
+}
+
+// cause tells a cancelled caller that it was cancelled, not that the socket timed out.
+func cause(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
+// readAnswer reads text up to three NULs, and the status behind them.
+func readAnswer(r *bufio.Reader) (string, byte, error) {
+	var text []byte
+	for {
+		piece, err := r.ReadSlice(0)
+		text = append(text, piece...)
+		if len(text) > maxAnswer {
+			return "", statusMalformed, fmt.Errorf("answer is longer than %d bytes", maxAnswer)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err != nil:
+			return "", statusMalformed, unexpected(err)
+		case bytes.HasSuffix(text, []byte{0, 0, 0}):
+			status, err := r.ReadByte()
+			return string(text[:len(text)-3]), status, unexpected(err)
+		}
+	}
+}
+
+// unexpected: a daemon that closes in the middle of an answer is no ordinary end.
+func unexpected(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+func (c *conn) close() error { return c.socket.Close() }
+
+// RefusedError is a command that FRR did not accept.
+type RefusedError struct {
+	Line   string
+	Answer string
+	Status byte
+}
+
+func (e *RefusedError) Error() string {
+	if e.Answer == "" {
+		return fmt.Sprintf("FRR refused %q with status %d", e.Line, e.Status)
+	}
+	return fmt.Sprintf("FRR refused %q: %s", e.Line, e.Answer)
+}
+
+// refused returns an error if an answer is a refusal. A rejected batch, and what the daemons validate together, answers with
+// status 0 and a text.
+func refused(line, answer string, status byte) error {
+	if status == statusSuccess && !strings.Contains(answer, "% Configuration failed") {
+		return nil
+	}
+	return &RefusedError{Line: line, Answer: strings.Join(strings.Fields(answer), " "), Status: status}
+}
