@@ -53,7 +53,7 @@ func nodeMain(name string) error {
 		return err
 	}
 	n := &node{spec: spec, reaper: uml.NewReaper()}
-	n.supervisor = newSupervisor(n.reaper, spec.Services)
+	n.supervisor = newSupervisor(n.reaper, spec)
 	return serve(listener, n.handle)
 }
 

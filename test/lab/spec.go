@@ -1,11 +1,11 @@
 package lab
 
 import (
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/netip"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -48,6 +48,7 @@ type nodeSpec struct {
 	MAC        hardwareAddr // of eth0
 	Files      map[string]string
 	Services   []Service
+	ReadyLimit time.Duration // of each service
 	Binaries   string
 }
 
@@ -95,9 +96,15 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 		node.Binaries = binaries
 		spec.Nodes = append(spec.Nodes, node)
 	}
+	for i := range spec.Nodes {
+		spec.Nodes[i].ReadyLimit = readyLimit(len(spec.Nodes))
+	}
 	spec.Cables = cables(inv)
 	return spec, nil
 }
+
+// readyLimit allows for all nodes starting their services at once on the guest's one CPU.
+func readyLimit(nodes int) time.Duration { return 30*time.Second + time.Duration(nodes)*2*time.Second }
 
 func switchSpec(s Switch, index int, agent bool, etcdPorts []int) (nodeSpec, error) {
 	node := nodeSpec{
@@ -204,5 +211,3 @@ func cables(inv Inventory) []cable {
 	}
 	return slices.Clip(list)
 }
-
-func (s guestSpec) marshal() (json.RawMessage, error) { return json.Marshal(s) }

@@ -42,13 +42,12 @@ type ServiceStatus struct {
 const (
 	restartBackoff = time.Second
 	stopGrace      = 2 * time.Second
-	readyLimit     = 30 * time.Second
 )
 
 // supervisor keeps a node's services running.
 type supervisor struct {
-	reaper   *uml.Reaper
-	services []*supervised
+	services   []*supervised
+	readyLimit time.Duration
 }
 
 type supervised struct {
@@ -61,9 +60,9 @@ type supervised struct {
 	status ServiceStatus
 }
 
-func newSupervisor(reaper *uml.Reaper, services []Service) *supervisor {
-	s := &supervisor{reaper: reaper}
-	for _, service := range services {
+func newSupervisor(reaper *uml.Reaper, spec nodeSpec) *supervisor {
+	s := &supervisor{readyLimit: spec.ReadyLimit}
+	for _, service := range spec.Services {
 		s.services = append(s.services, &supervised{
 			Service: service, reaper: reaper, wake: make(chan struct{}, 1), ready: make(chan struct{}), status: ServiceStatus{Name: service.Name},
 		})
@@ -77,8 +76,8 @@ func (s *supervisor) start() error {
 		go service.run()
 		select {
 		case <-service.ready:
-		case <-time.After(readyLimit):
-			return fmt.Errorf("start service %s: not ready after %v: %s", service.Name, readyLimit, service.lastLog())
+		case <-time.After(s.readyLimit):
+			return fmt.Errorf("start service %s: not ready after %v: %s", service.Name, s.readyLimit, service.lastLog())
 		}
 	}
 	return nil
