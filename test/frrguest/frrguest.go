@@ -1,0 +1,148 @@
+// Package frrguest runs real FRR daemons for tests in the lab's guest: each set with sockets, files and log of its own, in the
+// network namespace of the test. Tests call it; the lab starts its nodes' daemons itself.
+package frrguest
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// Daemons are those that a switch runs, in the order in which they start.
+var Daemons = []string{"zebra", "bgpd", "bfdd", "staticd"}
+
+// FRR is a running set of daemons.
+type FRR struct {
+	// Dir holds the vty sockets, the log file frr.log, and frr.conf.
+	Dir     string
+	netns   string
+	running map[string]*exec.Cmd
+}
+
+// Start starts the daemons, without any configuration, and ends them with the test. netns is the network namespace to start
+// them in, "" the test's own.
+func Start(t testing.TB, netns string) *FRR {
+	t.Helper()
+	dir, err := os.MkdirTemp("/tmp", "frr") // a socket's path has 107 bytes at most
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &FRR{Dir: dir, netns: netns, running: map[string]*exec.Cmd{}}
+	own(t, dir)
+	for name, text := range map[string]string{"frr.conf": "", "vtysh.conf": "service integrated-vtysh-config\n"} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(text), 0o640); err != nil {
+			t.Fatal(err)
+		}
+		own(t, path)
+	}
+	t.Cleanup(func() {
+		for i := range Daemons {
+			f.Kill(t, Daemons[len(Daemons)-1-i])
+		}
+		if t.Failed() {
+			log, _ := os.ReadFile(filepath.Join(dir, "frr.log"))
+			t.Logf("FRR's log ends with:\n%s", log[max(0, len(log)-4000):])
+		}
+		os.RemoveAll(dir)
+	})
+	for _, name := range Daemons {
+		f.StartDaemon(t, name)
+	}
+	return f
+}
+
+// own gives a path to user frr, who the daemons run as.
+func own(t testing.TB, path string) {
+	t.Helper()
+	u, err := user.Lookup("frr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	uid, _ := strconv.Atoi(u.Uid)
+	gid, _ := strconv.Atoi(u.Gid)
+	if err := os.Chown(path, uid, gid); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// StartDaemon starts one daemon and waits until it listens on its socket.
+func (f *FRR) StartDaemon(t testing.TB, name string) {
+	t.Helper()
+	argv := []string{
+		"/usr/lib/frr/" + name, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
+		"-i", filepath.Join(f.Dir, name+".pid"), "-z", filepath.Join(f.Dir, "zserv.api"), "--vty_socket", f.Dir,
+		"--log", "file:" + filepath.Join(f.Dir, "frr.log"), "--log-level", "debugging", "--command-log-always",
+	}
+	if name == "bfdd" {
+		argv = append(argv, "--bfdctl", filepath.Join(f.Dir, "bfdd.sock"))
+	}
+	if f.netns != "" {
+		argv = append([]string{"ip", "netns", "exec", f.netns}, argv...)
+	}
+	cmd := exec.Command(argv[0], argv[1:]...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.running[name] = cmd
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if s, err := net.Dial("unix", filepath.Join(f.Dir, name+".vty")); err == nil {
+			s.Close()
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("%s does not listen after 20 s:\n%s", name, &out)
+		}
+	}
+}
+
+// Kill ends a daemon at once, as a crash would.
+func (f *FRR) Kill(t testing.TB, name string) {
+	t.Helper()
+	cmd := f.running[name]
+	if cmd == nil {
+		return
+	}
+	delete(f.running, name)
+	_ = cmd.Process.Kill()
+	_ = cmd.Wait()
+}
+
+// Alive reports whether a daemon that was started and not killed still runs.
+func (f *FRR) Alive(name string) bool {
+	cmd := f.running[name]
+	return cmd != nil && cmd.ProcessState == nil && cmd.Process.Signal(nil) == nil
+}
+
+// Shell runs vtysh and returns what it prints.
+func (f *FRR) Shell(args ...string) (string, error) {
+	out, err := exec.Command("vtysh", append([]string{"--vty_socket", f.Dir, "--config_dir", f.Dir}, args...)...).CombinedOutput()
+	if err != nil {
+		return string(out), fmt.Errorf("vtysh %q: %w", args, err)
+	}
+	return string(out), nil
+}
+
+// Load gives vtysh a configuration to send to the daemons.
+func (f *FRR) Load(text string) (string, error) {
+	path := filepath.Join(f.Dir, "load.conf")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		return "", err
+	}
+	return f.Shell("-f", path)
+}
+
+// Log returns what the daemons logged from an offset on, and the log's length: the offset for the next time.
+func (f *FRR) Log(from int) (string, int) {
+	log, _ := os.ReadFile(filepath.Join(f.Dir, "frr.log"))
+	return string(log[min(from, len(log)):]), len(log)
+}
