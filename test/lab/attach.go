@@ -61,8 +61,7 @@ func (f *Fabric) listen(path string) (*controlSocket, error) {
 		return nil, err
 	}
 	if err := os.Chmod(path, 0o600); err != nil {
-		listener.Close()
-		return nil, err
+		return nil, errors.Join(err, listener.Close())
 	}
 	c := &controlSocket{listener: listener, path: path, down: make(chan struct{}, 1)}
 	go func() {
@@ -77,7 +76,7 @@ func (f *Fabric) listen(path string) (*controlSocket, error) {
 	return c, nil
 }
 
-func (c *controlSocket) close() { c.listener.Close() }
+func (c *controlSocket) close() error { return c.listener.Close() }
 
 func (f *Fabric) serveAttached(c *controlSocket, conn net.Conn) {
 	defer conn.Close()

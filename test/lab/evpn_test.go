@@ -98,18 +98,18 @@ func switchLinks(s Switch, index int) string {
 const leafBridge = `bridge vlan add dev vni104001 vid 4001 pvid untagged && bridge vlan add dev bridge vid 4001 self`
 
 func switchFRR(s Switch) string {
-	var b, neighbors, activate strings.Builder
+	var b, sessions, activate strings.Builder
 	for _, p := range s.Ports {
 		if p.Role == RoleUplink {
 			fmt.Fprintf(&b, "interface %s\n ipv6 nd ra-interval 1\n no ipv6 nd suppress-ra\nexit\n", p.Name)
-			fmt.Fprintf(&neighbors, " neighbor %s interface remote-as external\n neighbor %s timers connect 1\n", p.Name, p.Name)
+			fmt.Fprintf(&sessions, " neighbor %s interface remote-as external\n neighbor %s timers connect 1\n", p.Name, p.Name)
 			fmt.Fprintf(&activate, "  neighbor %s activate\n", p.Name)
 		}
 	}
 	if s.Role == RoleLeaf {
 		b.WriteString("interface swp1\n ipv6 nd ra-interval 1\n no ipv6 nd suppress-ra\nexit\nvrf Vrf104001\n vni 104001\nexit-vrf\n")
 	}
-	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n bgp bestpath as-path multipath-relax\n%s", s.ASN, s.Loopback, &neighbors)
+	fmt.Fprintf(&b, "router bgp %d\n bgp router-id %s\n no bgp ebgp-requires-policy\n bgp bestpath as-path multipath-relax\n%s", s.ASN, s.Loopback, &sessions)
 	b.WriteString(" address-family ipv4 unicast\n  redistribute connected route-map loopback\n exit-address-family\n")
 	fmt.Fprintf(&b, " address-family l2vpn evpn\n%s", &activate)
 	if s.Role == RoleLeaf {

@@ -96,7 +96,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	if err != nil {
 		return err
 	}
-	defer reports.Close()
+	defer func() { _ = reports.Close() }()
 
 	config := uml.Config{Root: root, Memory: o.Memory, Mode: fabricMode, Spec: spec, Network: cable}
 	if config.Memory == "" {
@@ -158,15 +158,15 @@ func (f *Fabric) Down() error {
 	f.down = true
 	forwards := f.forwards
 	f.mu.Unlock()
+	var err error
 	for _, l := range forwards {
-		l.Close()
+		err = errors.Join(err, l.Close())
 	}
 	if f.control != nil {
-		f.control.close()
+		err = errors.Join(err, f.control.close())
 	}
-	var err error
 	if f.guest != nil {
-		err = f.guest.Close()
+		err = errors.Join(err, f.guest.Close())
 	}
 	if f.network != nil {
 		f.network.close()

@@ -275,7 +275,7 @@ func (g *fabricGuest) startNode(n nodeSpec) (int, error) {
 		return 0, err
 	}
 	listener.(*net.UnixListener).SetUnlinkOnClose(false)
-	defer listener.Close()
+	defer func() { _ = listener.Close() }() // the node has the socket
 	socket, err := listener.(*net.UnixListener).File()
 	if err != nil {
 		return 0, err

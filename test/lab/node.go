@@ -36,7 +36,9 @@ type node struct {
 }
 
 func nodeMain(name string) error {
-	os.Unsetenv(nodeEnv)
+	if err := os.Unsetenv(nodeEnv); err != nil {
+		return err
+	}
 	text, err := os.ReadFile(filepath.Join(nodeDir(name), "spec.json"))
 	if err != nil {
 		return err

@@ -156,10 +156,10 @@ func (f *Fabric) Logs(ctx context.Context, node, service string) (string, error)
 // FollowLogs writes the logs of a node's services, or of one of them, to w as they grow, until ctx ends.
 func (f *Fabric) FollowLogs(ctx context.Context, node, service string, w io.Writer) error {
 	_, err := f.ExecStream(ctx, node, logCommand(service, true), nil, w, w)
-	if ctx.Err() != nil {
-		return nil
+	if ctx.Err() == nil {
+		return err
 	}
-	return err
+	return nil
 }
 
 // logCommand prints the supervisor's log of a service, and what the service itself writes for FRR's daemons.

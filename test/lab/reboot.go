@@ -89,7 +89,7 @@ func namespaces(pid int) (inside *netlink.Handle, root *os.File, err error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	defer ns.Close()
+	defer func() { _ = ns.Close() }()
 	if inside, err = netlink.NewHandleAt(ns); err != nil {
 		return nil, nil, err
 	}

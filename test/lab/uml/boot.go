@@ -231,7 +231,8 @@ func (g *Guest) Result(v any) error {
 	<-g.done
 	text, err := os.ReadFile(filepath.Join(g.dir, resultFile))
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("guest ended without a result (%v); it printed:\n%s", g.waitErr, g.Console())
+		ended := errors.New("guest ended without a result; it printed:\n" + g.Console())
+		return errors.Join(ended, g.waitErr)
 	}
 	if err != nil {
 		return fmt.Errorf("read guest's result: %w", err)

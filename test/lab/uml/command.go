@@ -85,7 +85,9 @@ func RunCommand(raw json.RawMessage) (any, error) {
 	}
 	for _, kv := range spec.Env {
 		name, value, _ := strings.Cut(kv, "=")
-		os.Setenv(name, value)
+		if err := os.Setenv(name, value); err != nil {
+			return nil, err
+		}
 	}
 	if spec.Dir == "" {
 		spec.Dir = "/"
@@ -131,7 +133,7 @@ func SetLinkUp(name string) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	ifr, err := unix.NewIfreq(name)
 	if err != nil {
 		return err

@@ -72,7 +72,9 @@ func guestMain(dir string, modes map[string]Mode) error {
 	os.Clearenv()
 	for _, kv := range Environment {
 		name, value, _ := strings.Cut(kv, "=")
-		os.Setenv(name, value)
+		if err := os.Setenv(name, value); err != nil {
+			return err
+		}
 	}
 	result, err := mode(spec.Spec)
 	if err != nil {

@@ -28,6 +28,9 @@ func main() {
 	switch {
 	case errors.As(err, &exit):
 		os.Exit(int(exit))
+	case err != nil && ctx.Err() != nil:
+		fmt.Fprintln(os.Stderr, "lab: interrupted")
+		os.Exit(130)
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "lab:", err)
 		os.Exit(1)
