@@ -57,7 +57,7 @@ func write(text *strings.Builder, l Line, depth int) {
 // Carry returns want together with what have holds that is not ours: what is saved for FRR's next start must keep the
 // platform's lines and those of other people. Where both have a platform's line, have's is kept.
 func Carry(have, want Config) Config {
-	out := Config{Lines: foreign(have)}
+	out := Config{Lines: foreign(have, want)}
 	for _, l := range want.normalised().Lines { // with the defaults that want, not have, goes by
 		if !isPlatform(l.Text) || !holdsPlatform(out, l.Text) {
 			out.Lines = append(out.Lines, l)

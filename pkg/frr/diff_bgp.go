@@ -6,13 +6,15 @@ import (
 )
 
 // neighboursAway deletes neighbours that go, or whose identity changes, and prepares have so that all their wanted lines count
-// as new. An instance of another ASN goes here too, whole: FRR has one ASN for all, and refuses the new one until it is gone.
+// as new. If the underlay's ASN changes, every instance goes here, whole: FRR refuses the new ASN while the old is in use, and to
+// delete the underlay while another instance is left.
 func (d *differ) neighboursAway() {
+	whole := d.have.instances[""].asn != "" && d.have.instances[""].asn != d.want.instances[""].asn && d.want.instances[""].asn != ""
 	vrfs := slices.Backward(sorted(d.have.instances)) // the underlay comes first and goes last
 	for _, vrf := range vrfs {
 		have := d.have.instances[vrf]
 		want, wanted := d.want.instances[vrf]
-		gone := lost(have.neighbours(), want.neighbours(), !wanted || want.asn != have.asn)
+		gone := lost(have.neighbours(), want.neighbours(), whole || !wanted || want.asn != have.asn)
 		for _, name := range gone {
 			d.emit(StageNeighbourRemoval, d.ofNeighbour(vrf, name, have.neighbours()), removal(name, have.neighbours()[name]), have.header)
 		}
@@ -20,7 +22,7 @@ func (d *differ) neighboursAway() {
 	}
 	for _, vrf := range vrfs {
 		have := d.have.instances[vrf]
-		if want, wanted := d.want.instances[vrf]; wanted && want.asn != have.asn {
+		if want, wanted := d.want.instances[vrf]; whole || wanted && want.asn != have.asn {
 			d.dropVNI(StageNeighbourRemoval, vrf)
 			d.emit(StageNeighbourRemoval, scope{vrf: vrf}, "no "+have.header)
 			delete(d.have.instances, vrf)

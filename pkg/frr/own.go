@@ -70,15 +70,16 @@ func isOurs(l Line) bool {
 	return ok && ownsName(entry.list.name)
 }
 
-// foreign returns the lines of have that are not ours.
-func foreign(have Config) []Line {
+// foreign returns the lines of have that are not ours. Router advertisements are ours on the ports that want names.
+func foreign(have, want Config) []Line {
 	var out []Line
+	ports := ownedPart(want).ports
 	for _, l := range merge(have.Lines) {
 		switch {
 		case isOurs(l):
 		case l.Text == "bfd":
 			out = append(out, without(l, isOurProfile)...)
-		case strings.HasPrefix(l.Text, "interface "):
+		case ports[strings.TrimPrefix(l.Text, "interface ")] != nil:
 			out = append(out, without(l, isAdvertisement)...)
 		default:
 			out = append(out, l)

@@ -26,6 +26,9 @@ func TestGoldensLoad(t *testing.T) {
 				t.Errorf("load: %v\n%s", err, out)
 			}
 			expect(t, client, parse(t, text))
+			if have := running(t, client); !have.Equal(parse(t, text)) {
+				t.Errorf("FRR prints something else:\n%s", have)
+			}
 		})
 	}
 }
