@@ -104,11 +104,23 @@ func (d *difference) deviceSysctls() {
 		}
 		want := d.want.Sysctls[path]
 		have, there := d.have.Sysctls[path]
-		if have == want || !there && d.inherited(path) == want {
+		if have == want || !there && !d.exists(deviceOf(path)) && d.inherited(path) == want {
 			continue
 		}
 		d.add(SetSysctl{path, want, d.servedBy(deviceOf(path))})
 	}
+}
+
+// exists reports whether a device with settings is there.
+func (d *difference) exists(device string) bool {
+	_, port := d.have.Ports[device]
+	_, vrf := d.have.VRFs[device]
+	for vlan := range d.have.SVIs {
+		if SVIName(vlan) == device {
+			return true
+		}
+	}
+	return port || vrf
 }
 
 // inherited is what a new device starts with, if we say what it is.

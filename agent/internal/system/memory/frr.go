@@ -7,6 +7,11 @@ import (
 	"github.com/pointsman/pointsman/pkg/frr"
 )
 
+// removesInstance reports whether a change deletes a VRF or a BGP instance.
+func removesInstance(c frr.Change) bool {
+	return len(c.Context) == 0 && (strings.HasPrefix(c.Line, "no vrf ") || strings.HasPrefix(c.Line, "no router bgp "))
+}
+
 // refuses tells why FRR does not accept a change.
 func (s *Switch) refuses(c frr.Change) error {
 	if vrf, ok := strings.CutPrefix(c.Line, "no vrf "); ok && len(c.Context) == 0 {

@@ -44,6 +44,15 @@ var (
 	_ system.Executor = (*Switch)(nil)
 )
 
+// kernelDefaults are settings of a device that nobody has changed.
+var kernelDefaults = map[struct {
+	family plan.Family
+	name   string
+}]string{
+	{plan.IPv4, "rp_filter"}: "0", {plan.IPv4, "ignore_routes_with_linkdown"}: "0", {plan.IPv6, "ignore_routes_with_linkdown"}: "0",
+	{plan.IPv6, "accept_dad"}: "1", {plan.IPv6, "accept_ra"}: "1", {plan.IPv6, "disable_ipv6"}: "0",
+}
+
 // mtuOfNew is what the kernel gives a new Ethernet device.
 const mtuOfNew = 1500
 
@@ -104,7 +113,7 @@ func (s *Switch) Do(op plan.Op) error {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	if s.saw != nil {
-		s.saw(op, clone(s.state))
+		s.saw(op, s.state)
 	}
 	return nil
 }
@@ -114,23 +123,25 @@ func (s *Switch) Configure(changes []frr.Change) []error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, len(changes))
+	var accepted []frr.Change
+	load := func() {
+		s.state.FRR = frr.Patch(s.state.FRR, accepted)
+		accepted = nil
+	}
 	for i, c := range changes {
 		s.writes++
-		op := plan.ApplyFRR{Changes: []frr.Change{c}}
 		if s.fail != nil {
-			errs[i] = s.fail(op)
+			errs[i] = s.fail(plan.ApplyFRR{Changes: []frr.Change{c}})
 		}
-		if errs[i] == nil {
+		if errs[i] == nil && removesInstance(c) {
+			load() // whether FRR refuses depends on what came before
 			errs[i] = s.refuses(c)
 		}
-		if errs[i] != nil {
-			continue
-		}
-		s.state.FRR = frr.Patch(s.state.FRR, []frr.Change{c})
-		if s.saw != nil {
-			s.saw(op, clone(s.state))
+		if errs[i] == nil {
+			accepted = append(accepted, c)
 		}
 	}
+	load()
 	return errs
 }
 
@@ -141,7 +152,7 @@ func (s *Switch) FailWhen(fail func(plan.Op) error) {
 	s.fail = fail
 }
 
-// Witness calls saw after each step, with the state that it led to.
+// Witness calls saw after each step of the kernel, with the state that it led to, which saw must not change.
 func (s *Switch) Witness(saw func(plan.Op, plan.State)) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -186,6 +197,10 @@ func (s *Switch) addPort(name string) {
 	n := len(s.facts) + 1
 	s.facts[name] = plan.PortFacts{MAC: plan.MAC{0x02, 0x51, 0, 0, byte(n >> 8), byte(n)}, Speed: 25000}
 	s.state.Kernel.Ports[name] = plan.Port{MTU: mtuOfNew}
+	for setting, value := range kernelDefaults {
+		s.state.Kernel.Sysctls[plan.DeviceSysctl(setting.family, name, setting.name)] = value
+	}
+	s.inheritSysctls(name)
 }
 
 // clone copies what a step may change in place.
@@ -212,7 +227,6 @@ func clone(st plan.State) plan.State {
 		k.VNIs[vni] = v
 	}
 	st.Kernel = k
-	st.FRR, st.FRRSaved = frr.Patch(st.FRR, nil), frr.Patch(st.FRRSaved, nil)
 	st.Unknown = slices.Clone(st.Unknown)
 	return st
 }
