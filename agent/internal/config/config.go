@@ -35,6 +35,8 @@ type Config struct {
 	// NetworkOS is linux.
 	NetworkOS string `yaml:"network-os"`
 	FRR       FRR    `yaml:"frr"`
+	// Management are ports that the agent leaves alone, besides those in VRF mgmt.
+	Management []string `yaml:"management-ports"`
 	// LogLevel is debug, info, warn or error.
 	LogLevel string `yaml:"log-level"`
 	// ConfirmWindow is how long after a change the health of what it does not concern is watched.
@@ -82,7 +84,7 @@ func Load(path string, override func(*Config)) (Config, error) {
 // Default is a configuration with everything but the name and the endpoints.
 func Default() Config {
 	return Config{
-		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info",
+		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info", Management: []string{"eth0"},
 		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf"},
 		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
 	}
@@ -126,9 +128,9 @@ func (c Config) check() error {
 	if len(c.Etcd.BindDevice) > 15 {
 		bad("etcd.bind-device", "%q is longer than 15 characters", c.Etcd.BindDevice)
 	}
-	for field, path := range map[string]string{"state-dir": c.StateDir, "frr.socket-dir": c.FRR.SocketDir, "frr.config-file": c.FRR.ConfigFile} {
-		if !filepath.IsAbs(path) {
-			bad(field, "%q is no absolute path", path)
+	for _, p := range []struct{ field, path string }{{"state-dir", c.StateDir}, {"frr.socket-dir", c.FRR.SocketDir}, {"frr.config-file", c.FRR.ConfigFile}} {
+		if !filepath.IsAbs(p.path) {
+			bad(p.field, "%q is no absolute path", p.path)
 		}
 	}
 	if c.NetworkOS != "linux" {
@@ -137,9 +139,12 @@ func (c Config) check() error {
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		bad("log-level", "%q is none of debug, info, warn, error", c.LogLevel)
 	}
-	for field, d := range map[string]time.Duration{"confirm-window": c.ConfirmWindow, "full-pass": c.FullPass, "heartbeat-ttl": c.HeartbeatTTL} {
-		if d < time.Second {
-			bad(field, "%v is shorter than a second", d)
+	for _, d := range []struct {
+		field string
+		value time.Duration
+	}{{"confirm-window", c.ConfirmWindow}, {"full-pass", c.FullPass}, {"heartbeat-ttl", c.HeartbeatTTL}} {
+		if d.value < time.Second {
+			bad(d.field, "%v is shorter than a second", d.value)
 		}
 	}
 	return errors.Join(errs...)

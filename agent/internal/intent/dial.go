@@ -2,9 +2,11 @@ package intent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"syscall"
 	"time"
 
@@ -24,10 +26,7 @@ const (
 // Dial returns a client of etcd at once and connects behind its back, again and again: a switch whose etcd is away is an ordinary
 // switch. Connections leave by the device bind, if there is one, such as the VRF of management.
 func Dial(endpoints []string, bind string, log *slog.Logger) (*clientv3.Client, error) {
-	dialer := net.Dialer{Timeout: 3 * time.Second}
-	if bind != "" {
-		dialer.Control = bindToDevice(bind)
-	}
+	dialer := dialer(bind)
 	client, err := clientv3.New(clientv3.Config{
 		Endpoints: endpoints, DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout, PermitWithoutStream: true,
 		Logger: zap.NewNop(), // what matters is said by who calls, once
@@ -50,6 +49,35 @@ func Dial(endpoints []string, bind string, log *slog.Logger) (*clientv3.Client, 
 		return nil, fmt.Errorf("make client of etcd %v: %w", endpoints, err)
 	}
 	return client, nil
+}
+
+func dialer(bind string) net.Dialer {
+	d := net.Dialer{Timeout: 3 * time.Second}
+	if bind != "" {
+		d.Control = bindToDevice(bind)
+	}
+	return d
+}
+
+// CutOff tells whether no endpoint gives any answer until ctx ends. A refused connection is an answer: the way is there, and it is
+// only etcd that is not.
+func CutOff(ctx context.Context, endpoints []string, bind string) bool {
+	d := dialer(bind)
+	for _, endpoint := range endpoints {
+		u, err := url.Parse(endpoint)
+		if err != nil {
+			continue
+		}
+		conn, err := d.DialContext(ctx, "tcp", u.Host)
+		if err == nil {
+			conn.Close()
+			return false
+		}
+		if errors.Is(err, unix.ECONNREFUSED) {
+			return false
+		}
+	}
+	return true
 }
 
 func bindToDevice(device string) func(network, address string, c syscall.RawConn) error {

@@ -47,9 +47,14 @@ func Open(sw, stateDir string, client *clientv3.Client, log *slog.Logger) *Follo
 	return &Follower{sw: sw, stateDir: stateDir, client: client, log: log, last: l, adoptions: make(chan chan string)}
 }
 
-// Last is the intent as it was on disk at Open.
-func (f *Follower) Last() Snapshot {
-	return Snapshot{Intent: f.last.intent, Received: f.last.received, State: netmodel.AgentFollowing, Reason: "from disk; the store was not reached yet"}
+// Read returns the last intent in a state directory, which an agent may be using.
+func Read(stateDir string) (Snapshot, error) {
+	l, err := load(stateDir)
+	return l.snapshot(), err
+}
+
+func (l last) snapshot() Snapshot {
+	return Snapshot{Intent: l.intent, Received: l.received, State: netmodel.AgentFollowing, Reason: "from disk; the store was not reached yet"}
 }
 
 // Run calls emit with the intent from disk, if there is one, and then with every change, until ctx ends. emit must not block.
@@ -59,7 +64,7 @@ func (f *Follower) Run(ctx context.Context, emit func(Snapshot)) error {
 	wg.Go(f.store.run)
 	defer func() { f.store.close(); wg.Wait() }()
 	if f.last.known() {
-		emit(f.Last())
+		emit(f.last.snapshot())
 	}
 	for ctx.Err() == nil {
 		err := f.session(ctx, emit)
@@ -150,6 +155,11 @@ func (m *mirror) apply(response clientv3.WatchResponse) {
 	m.revision = max(m.revision, response.Header.Revision)
 }
 
+// Connected tells, without asking, whether there is a connection to etcd.
+func (f *Follower) Connected() bool {
+	return f.client.ActiveConnection().GetState() == connectivity.Ready
+}
+
 // awaitLoss reports when the connection to etcd is no longer up.
 func (f *Follower) awaitLoss(ctx context.Context, broken chan<- error) {
 	if f.client.ActiveConnection().WaitForStateChange(ctx, connectivity.Ready) {
@@ -185,15 +195,6 @@ func (f *Follower) revision(ctx context.Context) (int64, error) {
 		return 0, fmt.Errorf("ask etcd for its revision: %w", err)
 	}
 	return response.Header.Revision, nil
-}
-
-// Reachable asks etcd for something small. It answers the question whether a change cut this switch off its control plane.
-func (f *Follower) Reachable(ctx context.Context) error {
-	_, err := f.client.Get(ctx, keys.SwitchConfig(f.sw), clientv3.WithCountOnly(), clientv3.WithSerializable())
-	if err != nil {
-		return fmt.Errorf("reach etcd: %w", err)
-	}
-	return nil
 }
 
 // take judges what the store holds, says what changed and keeps it.

@@ -21,8 +21,9 @@ const (
 
 // SenderConfig is what a Sender says, and where.
 type SenderConfig struct {
-	// Interfaces to send on, by name; they may come and go. Empty means every physical port.
+	// Interfaces to send on, by name; they may come and go. Empty means every physical port for which Want holds, if it is given.
 	Interfaces []string
+	Want       func(port string) bool
 	// ChassisID names the system on every port: LocalChassisID of a system UUID on machines, MACChassisID on switches.
 	ChassisID lldp.ChassisID
 	// PortIDFromMAC makes the port ID the port's own MAC (machines); otherwise it is the interface name (switches).
@@ -71,8 +72,7 @@ func (s *Sender) Run(ctx context.Context) error {
 			p.cancel()
 		}
 	}()
-	want := func(name string) bool { return len(s.cfg.Interfaces) == 0 || slices.Contains(s.cfg.Interfaces, name) }
-	return follow(ctx, s.cfg.Log, want, func(ports map[string]Port) {
+	return follow(ctx, s.cfg.Log, s.wants, func(ports map[string]Port) {
 		for name, p := range open {
 			if now := ports[name]; now.Index != p.port.Index || now.MAC != p.port.MAC {
 				p.cancel()
@@ -96,6 +96,13 @@ func (s *Sender) Run(ctx context.Context) error {
 			p.up = port.Up
 		}
 	})
+}
+
+func (s *Sender) wants(port string) bool {
+	if len(s.cfg.Interfaces) > 0 {
+		return slices.Contains(s.cfg.Interfaces, port)
+	}
+	return s.cfg.Want == nil || s.cfg.Want(port)
 }
 
 type sending struct {

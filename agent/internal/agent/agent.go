@@ -1,0 +1,138 @@
+// Package agent puts the rooms of the agent together: intent feeds reconcile, reconcile tells session and probe what to look for,
+// and all of them tell status. It owns no decision; it owns who tells whom. The run command calls it with a real switch,
+// simulations with one in memory.
+package agent
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	clientv3 "go.etcd.io/etcd/client/v3"
+
+	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/agent/internal/lldp"
+	"github.com/pointsman/pointsman/agent/internal/probe"
+	"github.com/pointsman/pointsman/agent/internal/reconcile"
+	"github.com/pointsman/pointsman/agent/internal/session"
+	"github.com/pointsman/pointsman/agent/internal/status"
+	"github.com/pointsman/pointsman/agent/internal/system"
+	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+// System is a switch that is run: its configuration and its routes.
+type System interface {
+	system.System
+	system.Routes
+}
+
+// FRR is what is read of FRR beside its configuration.
+type FRR interface {
+	probe.EVPN
+	Sessions(ctx context.Context) ([]frr.Session, error)
+	Version(ctx context.Context) (string, error)
+	Watch(ctx context.Context, kick func(why string)) error
+}
+
+// Config is what an Agent works with.
+type Config struct {
+	Switch   string
+	StateDir string
+	System   System
+	FRR      FRR
+	Etcd     *clientv3.Client
+	// CutOff tells whether etcd gives no answer at all until ctx ends.
+	CutOff                                func(ctx context.Context) bool
+	ConfirmWindow, FullPass, HeartbeatTTL time.Duration
+	// SendLLDP makes the agent send LLDP; Discover makes it listen. Ports tells which ports are ours.
+	SendLLDP, Discover bool
+	Ports              func(port string) bool
+	Kernel, BootID     string
+	Log                *slog.Logger
+}
+
+// Run runs an agent until ctx ends. The data plane stays as it is then.
+func Run(ctx context.Context, cfg Config) error {
+	a := &agent{cfg: cfg, log: cfg.Log, follower: intent.Open(cfg.Switch, cfg.StateDir, cfg.Etcd, cfg.Log)}
+	a.writer = status.New(cfg.Switch, cfg.Etcd, cfg.Log)
+	a.sessions = session.New(cfg.FRR.Sessions, a.writer.SetSessions, cfg.Log)
+	a.prober = probe.New(cfg.System, cfg.FRR, a.writer.SetProbes, cfg.Log)
+	var err error
+	a.loop, err = reconcile.New(reconcile.Config{
+		System: cfg.System, Health: health{a}, StateDir: cfg.StateDir, ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass,
+		OnReport: a.reported, Log: cfg.Log,
+	})
+	if err != nil {
+		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
+	}
+	a.run(ctx)
+	return nil
+}
+
+type agent struct {
+	cfg      Config
+	log      *slog.Logger
+	follower *intent.Follower
+	loop     *reconcile.Loop
+	writer   *status.Writer
+	sessions *session.Monitor
+	prober   *probe.Prober
+
+	mu         sync.Mutex // guards what the agent's own status is made of
+	snapshot   intent.Snapshot
+	report     reconcile.Report
+	looked     bool // there is a report
+	frrVersion string
+}
+
+// run keeps every room going. A room that fails is opened again: a switch without LLDP still has to be configured.
+func (a *agent) run(ctx context.Context) {
+	var wg sync.WaitGroup
+	room := func(name string, run func(context.Context) error) {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				if err := run(ctx); err != nil && ctx.Err() == nil {
+					a.log.Error("a part of the agent failed and is started again", "part", name, "err", err)
+				}
+				select {
+				case <-ctx.Done():
+				case <-time.After(time.Second):
+				}
+			}
+		})
+	}
+	wg.Go(func() { _ = a.loop.Run(ctx) }) // first, so that the first kick finds it
+	room("kernel events", func(ctx context.Context) error { return a.cfg.System.Watch(ctx, a.kernelChanged) })
+	room("frr events", func(ctx context.Context) error { return a.cfg.FRR.Watch(ctx, a.frrRestarted) })
+	room("frr version", a.followVersion)
+	room("intent", func(ctx context.Context) error { return a.follower.Run(ctx, a.intended) })
+	room("adoption", a.follower.ServeAdoption)
+	room("sessions", a.sessions.Run)
+	room("probes", a.prober.Run)
+	room("status", a.writer.Run)
+	room("heartbeat", status.Heartbeat{
+		Switch: a.cfg.Switch, Client: a.cfg.Etcd, TTL: a.cfg.HeartbeatTTL, Log: a.log,
+		Alive: netmodel.Alive{BootID: a.cfg.BootID, Since: time.Now()},
+	}.Run)
+	if a.cfg.Discover {
+		listener := &lldp.Listener{
+			Switch: a.cfg.Switch, Want: a.cfg.Ports, Log: a.log,
+			OnChange: func(_ string, d netmodel.Discovery) { a.writer.SetDiscovery(d) },
+		}
+		room("lldp listener", listener.Run)
+	}
+	if a.cfg.SendLLDP {
+		room("lldp sender", a.sendLLDP)
+	}
+	wg.Wait()
+}
+
+// health is what the loop may not make worse.
+type health struct{ *agent }
+
+func (h health) Sessions() []netmodel.SessionStatus { return h.sessions.Sessions() }
+func (h health) Connected() bool                    { return h.follower.Connected() }
+func (h health) CutOff(ctx context.Context) bool    { return h.cfg.CutOff(ctx) }

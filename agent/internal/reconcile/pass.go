@@ -1,0 +1,180 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+const (
+	// rounds of one pass: a change that shows only when another is done is followed at once, but not for ever.
+	rounds         = 3
+	observeTimeout = 30 * time.Second
+)
+
+// reading is a look at the switch, and what follows from it.
+type reading struct {
+	observed plan.State
+	facts    plan.Facts
+	assigned plan.Assignments
+	problems []plan.Problem
+	ops      []plan.Op
+}
+
+// pass looks, does what is to be done, looks again and reports.
+func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
+	started := time.Now()
+	snapshot, in := l.inForce()
+	if !snapshot.Known() {
+		return l.uninstructed(ctx)
+	}
+	log := l.cfg.Log.With("why", strings.Join(why, ", "))
+	read, err := l.look(ctx, in)
+	if err != nil {
+		return l.blind(log, err)
+	}
+	// Our own failed attempt kicks, too; its retry has a time of its own.
+	waits := u == event && l.failing.same(read.ops)
+	did := len(read.ops) > 0 && !waits
+	results := l.failing.results
+	if did {
+		l.watchChange(l.changeOf(in))
+		if read, results, err = l.act(ctx, log, in, read); err != nil {
+			return l.blind(log, err)
+		}
+		log.Info("pass done", "took", time.Since(started).Round(100*time.Microsecond), "remaining", len(read.ops))
+	}
+	l.keep(read.assigned)
+	v := judge(read, results)
+	l.report(snapshot, in, read, v)
+	l.failing.set(read.ops, results)
+	switch {
+	case len(read.ops) > 0 || unread(read.observed) != "":
+		return failed
+	case did:
+		return changed
+	}
+	return converged
+}
+
+// uninstructed touches nothing: before the first intent, only the ports that there are can be told.
+func (l *Loop) uninstructed(ctx context.Context) outcome {
+	facts, err := l.cfg.System.Facts(ctx)
+	if err != nil {
+		return l.blind(l.cfg.Log, fmt.Errorf("read facts: %w", err))
+	}
+	l.publish(Report{Existing: existing(facts.Ports)})
+	return converged
+}
+
+// inForce returns the snapshot, and its intent with the reverted ports held back.
+func (l *Loop) inForce() (intent.Snapshot, plan.Intent) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	s := l.snapshot
+	return s, l.reverted.over(s.Intent)
+}
+
+// look observes the switch and plans.
+func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
+	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
+	defer cancel()
+	var r reading
+	var err error
+	if r.observed, err = l.cfg.System.Observe(ctx); err != nil {
+		return r, fmt.Errorf("observe: %w", err)
+	}
+	if !r.observed.Knows(plan.PartLinks) {
+		return r, errors.New("observe: links could not be read")
+	}
+	if r.facts, err = l.cfg.System.Facts(ctx); err != nil {
+		return r, fmt.Errorf("read facts: %w", err)
+	}
+	var desired plan.State
+	desired, r.assigned, r.problems, err = plan.Desired(in, r.facts.Observing(r.observed, l.kept.Assigned))
+	if err != nil {
+		return r, fmt.Errorf("plan: %w", err)
+	}
+	r.ops = plan.Diff(r.observed, desired)
+	l.noteCarrier(r.observed)
+	return r, nil
+}
+
+// act does what is to be done, with the journal ahead of it, and looks again.
+func (l *Loop) act(ctx context.Context, log *slog.Logger, in plan.Intent, read reading) (reading, []plan.Result, error) {
+	var results []plan.Result
+	for range rounds {
+		for _, line := range driftOf(read.ops) {
+			log.Info("apply", "op", line)
+		}
+		l.journal.begin(read.ops)
+		// No deadline: one slow step must not skip the rest of the ports.
+		done := l.cfg.System.Apply(context.WithoutCancel(ctx), read.ops)
+		l.journal.end(done)
+		results = append(results, done...)
+		before := read.ops
+		var err error
+		if read, err = l.look(ctx, in); err != nil {
+			return read, results, err
+		}
+		if len(read.ops) == 0 || anyFailed(done) || sameOps(before, read.ops) {
+			break
+		}
+	}
+	return read, results, nil
+}
+
+func anyFailed(results []plan.Result) bool {
+	return slices.ContainsFunc(results, func(r plan.Result) bool { return r.Err != nil })
+}
+
+func sameOps(a, b []plan.Op) bool { return slices.Equal(driftOf(a), driftOf(b)) }
+
+// changeOf returns the ports that are about to leave an intent that they were read back in.
+func (l *Loop) changeOf(in plan.Intent) change {
+	c := change{before: map[string]netmodel.PortIntent{}, to: map[string]uint64{}}
+	for port, wanted := range in.Ports {
+		if was, ok := l.applied[port]; ok && was.intent.Generation != wanted.Generation {
+			c.before[port], c.to[port] = was.intent, wanted.Generation
+		}
+	}
+	return c
+}
+
+// blind is a pass that could not look: nothing was done, and nothing that was said before is taken back.
+func (l *Loop) blind(log *slog.Logger, err error) outcome {
+	log.Error("pass without a plan", "err", err)
+	r := l.last
+	r.LastError = err.Error()
+	l.publish(r)
+	return failed
+}
+
+func (l *Loop) noteCarrier(observed plan.State) {
+	without := map[string]bool{}
+	for name, p := range observed.Kernel.Ports {
+		if p.Up && !p.OperUp {
+			without[name] = true
+		}
+	}
+	l.mu.Lock()
+	l.noCarrier = without
+	l.mu.Unlock()
+}
+
+func (l *Loop) publish(r Report) {
+	l.last = r
+	if l.cfg.OnReport != nil {
+		r.Ports = maps.Clone(r.Ports)
+		l.cfg.OnReport(r)
+	}
+}

@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/pointsman/pointsman/agent/internal/agent"
+	"github.com/pointsman/pointsman/agent/internal/config"
+	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/agent/internal/system/linux"
+	"github.com/pointsman/pointsman/pkg/version"
+)
+
+func runCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "run", Short: "Run this switch as the control plane wants it", Args: cobra.NoArgs}
+	load := configFlags(cmd)
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
+		cfg, err := load()
+		if err != nil {
+			return err
+		}
+		return run(cmd.Context(), cfg, newLog(cfg))
+	}
+	return cmd
+}
+
+func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
+	sys, routing, err := openSystem(cfg, log)
+	if err != nil {
+		return err
+	}
+	defer sys.Close()
+	defer routing.Close()
+	client, err := intent.Dial(cfg.Etcd.Endpoints, cfg.Etcd.BindDevice, log)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	kernel, boot, err := kernelIdentity()
+	if err != nil {
+		return err
+	}
+	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
+	err = agent.Run(ctx, agent.Config{
+		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: routing, Etcd: client,
+		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
+		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
+		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
+		Kernel: kernel, BootID: boot, Log: log,
+	})
+	log.Info("agent ends; the data plane stays as it is")
+	return err
+}
+
+// openSystem opens the network OS and FRR.
+func openSystem(cfg config.Config, log *slog.Logger) (*linux.System, *frr.Client, error) {
+	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
+	sys, err := linux.New(linux.Options{FRR: routing, Management: cfg.Management, Log: log})
+	if err != nil {
+		routing.Close()
+		return nil, nil, err
+	}
+	return sys, routing, nil
+}
+
+// kernelIdentity returns the kernel's release and the id of this boot.
+func kernelIdentity() (release, boot string, err error) {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return "", "", fmt.Errorf("read kernel release: %w", err)
+	}
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return "", "", fmt.Errorf("read boot id: %w", err)
+	}
+	return unix.ByteSliceToString(u.Release[:]), strings.TrimSpace(string(id)), nil
+}
