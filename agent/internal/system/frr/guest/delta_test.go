@@ -4,8 +4,8 @@ import (
 	"testing"
 	"time"
 
-	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
+	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
@@ -15,8 +15,11 @@ import (
 func TestDeltas(t *testing.T) {
 	daemons, client := start(t, "")
 	for _, name := range []string{"leaf", "leaf-tenants", "spine", "leaf-tenants", "leaf"} {
-		t.Logf("to golden %q", name)
+		_, from := daemons.Log(0)
 		apply(t, client, parse(t, golden(t, name)))
+		if log, _ := daemons.Log(from); len(configured(log)) == 0 {
+			t.Fatalf("FRR's log shows no command of the delta to golden %q:\n%s", name, log)
+		}
 		expect(t, client, parse(t, golden(t, name)))
 	}
 	draw := leaves()
@@ -49,5 +52,71 @@ func secondPass(t *testing.T, daemons *frrguest.FRR, client *frrsystem.Client, w
 	log, _ := daemons.Log(from)
 	if commands := configured(log); len(commands) > 0 {
 		t.Errorf("in a second pass FRR was told %q", commands)
+	}
+}
+
+// TestWritersAgree: the delta over the sockets, frr-reload.py in the place of it, and vtysh with the whole file give the same.
+func TestWritersAgree(t *testing.T) {
+	_, client := start(t, "")
+	leaf, tenants := parse(t, golden(t, "leaf")), parse(t, golden(t, "leaf-tenants"))
+	apply(t, client, leaf)
+	begin := time.Now()
+	apply(t, client, tenants)
+	bySockets := time.Since(begin)
+
+	_, reload := start(t, frrsystem.WriterReload)
+	apply(t, reload, leaf)
+	begin = time.Now()
+	apply(t, reload, tenants)
+	t.Logf("to two VRFs and three machines: %v over the sockets, %v by frr-reload.py", bySockets.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
+	expect(t, reload, tenants)
+	if a, b := running(t, client), running(t, reload); !a.Equal(b) {
+		t.Errorf("the writers disagree:\n%s\n---\n%s", a, b)
+	}
+	// And back, stage by stage, as the planner does it.
+	for _, changes := range byStage(frr.Diff(running(t, reload), leaf)) {
+		send(t, reload, changes)
+	}
+	expect(t, reload, leaf)
+}
+
+func byStage(changes []frr.Change) [][]frr.Change {
+	var out [][]frr.Change
+	for i, c := range changes {
+		if i == 0 || c.Stage != changes[i-1].Stage {
+			out = append(out, nil)
+		}
+		out[len(out)-1] = append(out[len(out)-1], c)
+	}
+	return out
+}
+
+// TestRefusals: a line that FRR refuses fails itself and no other, alone and in a batch.
+func TestRefusals(t *testing.T) {
+	_, client := start(t, "")
+	apply(t, client, parse(t, golden(t, "leaf")))
+	changes := []frr.Change{
+		{Line: "ip prefix-list PM-IN-swp1 seq 5 permit 10.1.0.1/32"},
+		{Line: "ip prefix-list PM-IN-swp1 seq 10 permit 10.1.0.1/99"},
+		{Line: "ip prefix-list PM-IN-swp1 seq 15 permit 10.1.0.3/32"},
+		{Context: []string{"route-map PM-IN-swp1 permit 10"}, Line: "match ip address prefix-list PM-IN-swp1"},
+		{Context: []string{"route-map PM-IN-swp1 permit 10"}, Line: "set metric much"},
+		{Line: "ip prefix-list PM-IN-swp1 seq 20 permit 10.1.0.0/24 le 16"},
+		{Context: []string{"router bgp 4200000001"}, Line: "neighbor swp1 interface peer-group NOBODY"},
+		{Context: []string{"router bgp 4200000099"}, Line: "neighbor swp2 interface peer-group FABRIC"},
+		{Context: []string{"router bgp 4200000001"}, Line: "neighbor swp2 interface peer-group FABRIC"},
+		{Context: []string{"bfd", "profile PM-FABRIC"}, Line: "no transmit-interval 300"},
+		{Context: []string{"bfd", "profile PM-FABRIC"}, Line: "transmit-interval 301"},
+	}
+	bad := map[int]bool{1: true, 4: true, 5: true, 6: true, 7: true, 9: true}
+	errs := client.Apply(timeout(t, 20*time.Second), changes)
+	have := running(t, client)
+	for i, err := range errs {
+		if (err != nil) != bad[i] {
+			t.Errorf("%v: %v", changes[i], err)
+		}
+		if err == nil && !have.Reflects(changes[i]) {
+			t.Errorf("%v was accepted and is not there", changes[i])
+		}
 	}
 }
