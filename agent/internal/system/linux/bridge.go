@@ -18,8 +18,11 @@ func bridgeData() []nl.NetlinkRequestData {
 // addBridge gives the bridge its address in the request that creates it: one set later would change the router MAC under the feet
 // of whoever had learned the first.
 func (e *executor) addBridge(b plan.Bridge) error {
-	index, err := e.ensure(plan.BridgeName, "bridge", 0, bridgeData(), mac(b.MAC), mtu(b.MTU))
+	index, err := e.ensure(plan.BridgeName, "bridge", 0, bridgeData(), mac(b.MAC))
 	if err != nil {
+		return err
+	}
+	if err := e.route.setLink(index, 0, 0, mtu(b.MTU)); err != nil { // given at creation, it would follow the ports'
 		return err
 	}
 	if err := e.route.setLinkLocal(index, false); err != nil { // nothing speaks on the bridge itself, only on its SVIs

@@ -99,7 +99,15 @@ func (s *socket) changeRule(kind uint16, flags int, family plan.Family, rule pla
 		return fmt.Errorf("unknown rule %q", rule)
 	}
 	if kind == unix.RTM_NEWRULE {
-		add(nl.FRA_PROTOCOL, nl.Uint8Attr(protocol))
+		add(nl.FRA_PROTOCOL, nl.Uint8Attr(markOf(rule)))
 	}
 	return s.request(kind, flags, parts...)
+}
+
+// markOf is our protocol number. The l3mdev rule must look as the kernel's own, or the kernel adds a second one with the first VRF.
+func markOf(rule plan.Rule) uint8 {
+	if rule == plan.L3mdevRule {
+		return unix.RTPROT_KERNEL
+	}
+	return protocol
 }
