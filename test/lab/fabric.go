@@ -92,7 +92,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	}
 	f.network = network
 	defer cable.Close()
-	reports, err := network.Listen("tcp", fmt.Sprintf("%s:%d", gatewayAddress, eventsPort))
+	reports, err := network.listen(gatewayAddress, eventsPort)
 	if err != nil {
 		return err
 	}
@@ -113,7 +113,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	}
 	log("guest has booted")
 	f.dial = func(ctx context.Context) (net.Conn, error) {
-		return network.DialContextTCP(ctx, fmt.Sprintf("%s:%d", guestAddress, controlPort))
+		return network.dial(ctx, guestAddress, controlPort)
 	}
 	if _, err := f.do(ctx, request{Op: opBuild}, nil, lineWriter(log), nil); err != nil {
 		return err
@@ -169,7 +169,7 @@ func (f *Fabric) Down() error {
 		err = errors.Join(err, f.guest.Close())
 	}
 	if f.network != nil {
-		f.network.close()
+		err = errors.Join(err, f.network.close())
 	}
 	return err
 }
@@ -185,7 +185,7 @@ func (f *Fabric) Done() <-chan struct{} {
 // AllowHostPort lets the guest reach one more port of the host's loopback, at HostAddress.
 func (f *Fabric) AllowHostPort(port int) {
 	if f.network != nil {
-		f.network.host.allow(port)
+		f.network.allow(port)
 	}
 }
 

@@ -1,48 +1,89 @@
 package lab
 
 import (
-	"encoding/binary"
+	"context"
+	"io"
+	"net"
+	"net/netip"
 	"testing"
+	"time"
 )
 
-// The host must not be talked into sending a packet anywhere for the guest.
-func TestOnlyTheHostsAllowedPortsAreReached(t *testing.T) {
-	h := &hostEnd{ports: map[uint16]bool{2379: true}}
+// The host must not be talked into dialling anything for the guest but what was allowed. The guest is a second stack at the
+// other end of the cable.
+func TestGuestReachesOnlyAllowedPorts(t *testing.T) {
+	allowed, other := listenEcho(t), listenEcho(t)
+	n, cable, err := newUserNetwork([]int{allowed})
+	must(t, err)
+	defer func() { must(t, n.close()) }()
+	end, err := net.FileConn(cable)
+	must(t, err)
+	must(t, cable.Close())
+	guest, err := newNetStack(end, "02:00:00:00:00:02", netip.MustParseAddr(guestAddress))
+	must(t, err)
+	defer func() { must(t, guest.close()) }()
+
 	for name, tc := range map[string]struct {
-		frame []byte
-		want  bool
+		address string
+		port    int
+		want    bool
 	}{
-		"ARP":                         {etherFrame(etherARP, make([]byte, 28)), true},
-		"etcd on the host":            {ipFrame(6, [4]byte{192, 0, 2, 254}, 2379, 0), true},
-		"another port of the host":    {ipFrame(6, [4]byte{192, 0, 2, 254}, 22, 0), false},
-		"reply to the gateway":        {ipFrame(6, [4]byte{192, 0, 2, 1}, 40000, 0), true},
-		"DNS over TCP":                {ipFrame(6, [4]byte{192, 0, 2, 1}, 53, 0), false},
-		"UDP to the gateway":          {ipFrame(17, [4]byte{192, 0, 2, 1}, 53, 0), false},
-		"UDP to the host":             {ipFrame(17, [4]byte{192, 0, 2, 254}, 2379, 0), false},
-		"the Internet":                {ipFrame(6, [4]byte{198, 51, 100, 7}, 2379, 0), false},
-		"another address of the net":  {ipFrame(6, [4]byte{192, 0, 2, 77}, 2379, 0), false},
-		"a fragment hides its port":   {ipFrame(6, [4]byte{192, 0, 2, 254}, 2379, 1), false},
-		"IPv6":                        {etherFrame(0x86dd, make([]byte, 60)), false},
-		"short":                       {make([]byte, 10), false},
-		"IPv4 without its TCP header": {etherFrame(etherIPv4, ipFrame(6, [4]byte{192, 0, 2, 254}, 2379, 0)[14:35]), false},
+		"allowed port of the host": {HostAddress, allowed, true},
+		"another port of the host": {HostAddress, other, false},
+		"the gateway":              {gatewayAddress, allowed, false},
+		"DNS on the gateway":       {gatewayAddress, 53, false},
+		"another address":          {"192.0.2.77", allowed, false},
 	} {
-		if got := h.allowed(tc.frame); got != tc.want {
-			t.Errorf("%s: allowed %v, want %v", name, got, tc.want)
-		}
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 500*time.Millisecond)
+			defer cancel()
+			conn, err := guest.dial(ctx, tc.address, uint16(tc.port))
+			if err == nil {
+				defer conn.Close()
+				_, err = conn.Write([]byte("ping"))
+				must(t, err)
+				_, err = io.ReadFull(conn, make([]byte, 4))
+				must(t, err)
+			}
+			if (err == nil) != tc.want {
+				t.Errorf("error %v, want reached %v", err, tc.want)
+			}
+		})
 	}
+	t.Run("host to guest", func(t *testing.T) {
+		listener, err := guest.listen(guestAddress, 7)
+		must(t, err)
+		defer listener.Close()
+		go echo(listener)
+		conn, err := n.dial(t.Context(), guestAddress, 7)
+		must(t, err)
+		defer conn.Close()
+		_, err = conn.Write([]byte("ping"))
+		must(t, err)
+		_, err = io.ReadFull(conn, make([]byte, 4))
+		must(t, err)
+	})
 }
 
-func etherFrame(kind uint16, payload []byte) []byte {
-	frame := make([]byte, etherHeader, etherHeader+len(payload))
-	binary.BigEndian.PutUint16(frame[12:], kind)
-	return append(frame, payload...)
+// listenEcho returns a port of the host's loopback that sends back what it gets.
+func listenEcho(t *testing.T) int {
+	t.Helper()
+	listener, err := net.Listen("tcp4", "127.0.0.1:0")
+	must(t, err)
+	t.Cleanup(func() { _ = listener.Close() })
+	go echo(listener)
+	return listener.Addr().(*net.TCPAddr).Port
 }
 
-func ipFrame(protocol byte, dst [4]byte, port, fragment uint16) []byte {
-	packet := make([]byte, 40)
-	packet[0], packet[9] = 0x45, protocol
-	binary.BigEndian.PutUint16(packet[6:], fragment)
-	copy(packet[16:], dst[:])
-	binary.BigEndian.PutUint16(packet[22:], port)
-	return etherFrame(etherIPv4, packet)
+func echo(listener net.Listener) {
+	for {
+		conn, err := listener.Accept()
+		if err != nil {
+			return
+		}
+		go func() {
+			defer conn.Close()
+			_, _ = io.Copy(conn, conn)
+		}()
+	}
 }
