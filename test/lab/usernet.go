@@ -87,7 +87,7 @@ func (n *userNetwork) forward(r *tcp.ForwarderRequest) {
 		return
 	}
 	near := gonet.NewTCPConn(&queue, endpoint)
-	defer near.Close()
+	defer func() { _ = near.Close() }()
 	join(near, far)
 }
 
