@@ -21,31 +21,14 @@ import (
 	"github.com/pointsman/pointsman/test/lab"
 )
 
-// An extension adds to `lab up` what is no part of a fabric, such as a control plane on the host. The demo's files in this
-// package set extend in an init function.
-type extension struct {
-	// flags adds flags to `lab up`.
-	flags func(up *cobra.Command)
-	// prepare runs before the fabric boots and may change its options (EtcdPorts, HostPorts).
-	prepare func(ctx context.Context, o *lab.Options) error
-	// started runs when the fabric is up.
-	started func(ctx context.Context, f *lab.Fabric) error
-	// stopped runs after the fabric has ended, also if prepare or started returned an error.
-	stopped func() error
-}
-
-// extend is the extension of `lab up`; further commands are added to extraCommands.
-var (
-	extend        = extension{}
-	extraCommands []func() *cobra.Command
-)
-
 func upCommand() *cobra.Command {
 	var (
 		file, binaries, memory string
 		etcdPorts, hostPorts   []int
 		detach                 bool
 		readyFD                int
+		controlPlane           bool
+		listen                 string
 	)
 	cmd := &cobra.Command{
 		Use:   "up",
@@ -53,7 +36,10 @@ func upCommand() *cobra.Command {
 		Long: `Boot a fabric in one guest and keep it until Ctrl-C (or lab down).
 
 Switches run FRR, and the agent if the directory of --binaries holds pointsman-agent (by default the directory of this program,
-as make build leaves it). Agents look for etcd on the ports of this host's loopback that --etcd-port names.`,
+as make build leaves it). Agents look for etcd on the ports of this host's loopback that --etcd-port names.
+
+With --control-plane a control plane runs on this host too: the switches are registered with it, machines are discovered, and what
+pointsmanctl allocates is installed on the machines, so that their speakers connect.`,
 		Example: "  lab up\n  lab up -f my-topology.yaml --detach && lab exec leaf01 -- vtysh -c 'show bgp summary' && lab down",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -69,7 +55,17 @@ as make build leaves it). Agents look for etcd on the ports of this host's loopb
 				return err
 			}
 			o := lab.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), EtcdPorts: etcdPorts, HostPorts: hostPorts, Memory: memory, Log: cmd.ErrOrStderr(), Socket: socket}
-			return runUp(cmd.Context(), o, readyFD)
+			boot := func(ctx context.Context) (*lab.Fabric, func() error, error) {
+				f, err := lab.Up(ctx, o)
+				if err != nil {
+					return nil, nil, err
+				}
+				return f, f.Down, nil
+			}
+			if controlPlane {
+				boot = withControlPlane(o, listen)
+			}
+			return runUp(cmd.Context(), o.Log, boot, readyFD)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "topology file (lab topology prints the default one)")
@@ -80,9 +76,8 @@ as make build leaves it). Agents look for etcd on the ports of this host's loopb
 	cmd.Flags().BoolVar(&detach, "detach", false, "return when the fabric is up, and leave it running")
 	cmd.Flags().IntVar(&readyFD, "ready-fd", 0, "tell on this descriptor when the fabric is up")
 	_ = cmd.Flags().MarkHidden("ready-fd")
-	if extend.flags != nil {
-		extend.flags(cmd)
-	}
+	cmd.Flags().BoolVar(&controlPlane, "control-plane", false, "run a control plane on this host and register the switches with it")
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7443", "address of the control plane's API")
 	return cmd
 }
 
@@ -105,35 +100,23 @@ func binariesDir(cmd *cobra.Command, flag string) string {
 	return filepath.Dir(self)
 }
 
-func runUp(ctx context.Context, o lab.Options, readyFD int) (err error) {
-	if extend.stopped != nil {
-		defer func() { err = errors.Join(err, extend.stopped()) }()
-	}
-	if extend.prepare != nil {
-		if err := extend.prepare(ctx, &o); err != nil {
-			return err
-		}
-	}
-	f, err := lab.Up(ctx, o)
+// runUp boots a fabric and keeps it until it is told to end.
+func runUp(ctx context.Context, log io.Writer, boot func(ctx context.Context) (*lab.Fabric, func() error, error), readyFD int) (err error) {
+	f, down, err := boot(ctx)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, f.Down()) }()
-	if extend.started != nil {
-		if err := extend.started(ctx, f); err != nil {
-			return err
-		}
-	}
+	defer func() { err = errors.Join(err, down()) }()
 	if readyFD > 0 {
 		ready := os.NewFile(uintptr(readyFD), "ready")
 		fmt.Fprintln(ready, readyWord)
 		ready.Close()
 	} else {
-		fmt.Fprintln(o.Log, "lab: in another terminal: lab status, lab exec leaf01 -- vtysh; Ctrl-C here ends it")
+		fmt.Fprintln(log, "lab: in another terminal: lab status, lab exec leaf01 -- vtysh; Ctrl-C here ends it")
 	}
 	select {
 	case <-ctx.Done():
-		fmt.Fprintln(o.Log, "lab: ending the fabric")
+		fmt.Fprintln(log, "lab: ending the fabric")
 		return nil
 	case <-f.DownRequested():
 		return nil

@@ -51,10 +51,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), logsCommand(), killCommand(), serviceCommand(),
-		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), guestCommand())
-	for _, command := range extraCommands {
-		root.AddCommand(command())
-	}
+		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), guestCommand(), demoCommand())
 	return root
 }
 
