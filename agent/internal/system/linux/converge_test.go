@@ -153,7 +153,7 @@ func TestForeignDevicesStay(t *testing.T) {
 		l.run(c)
 	}
 	foreign := func() string {
-		return l.ip("-d -o link show mgmt") + l.ip("-o link show eth0") + l.ip("-o addr show eth0") + l.ip("route show table 1001") +
+		return l.ip("-d -o link show mgmt") + l.ip("-o link show eth0") + l.ip("-o addr show eth0 scope global") + l.ip("route show table 1001") +
 			l.ip("-o link show docker0") + l.ip("-o -d link show vxlan9") + l.ip("rule show pref 500") + strings.SplitAfter(l.ip("-o addr show dev lo to 192.0.2.99"), "scope")[0]
 	}
 	before := foreign()

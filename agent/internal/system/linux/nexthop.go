@@ -111,8 +111,12 @@ func (s *System) RouteNextHops(_ context.Context, vrf string, prefix netip.Prefi
 // lookUp returns the route that the kernel uses for an address.
 func (s *System) lookUp(prefix netip.Prefix, oif int) (kernelRoute, bool, error) {
 	addr := prefix.Masked().Addr()
+	flags := uint32(unix.RTM_F_FIB_MATCH)
+	if addr.Is4() {
+		flags |= unix.RTM_F_LOOKUP_TABLE // without it, IPv4 says main whatever the table; IPv6 tells the table, and refuses the flag
+	}
 	parts := []nl.NetlinkRequestData{
-		&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(addr)), Dst_len: uint8(addr.BitLen()), Flags: unix.RTM_F_FIB_MATCH}},
+		&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(addr)), Dst_len: uint8(addr.BitLen()), Flags: flags}},
 		nl.NewRtAttr(unix.RTA_DST, addr.AsSlice()),
 	}
 	if oif != 0 {
