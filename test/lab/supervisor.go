@@ -42,7 +42,20 @@ type ServiceStatus struct {
 const (
 	restartBackoff = time.Second
 	stopGrace      = 2 * time.Second
+	// A program that ends by itself this soon after its start, as one with a wrong configuration does, waits twice as long each
+	// time, so that it does not take the guest's one CPU from all others.
+	tooSoon           = 5 * time.Second
+	maxRestartBackoff = 16 * time.Second
 )
+
+// backoff is how long a service that ran for a while and ended with exit waits, if it waited last before.
+func backoff(ran time.Duration, exit int, last time.Duration) time.Duration {
+	const signal = 128 // it was killed: what a test does, or an operator
+	if ran >= tooSoon || exit >= signal || last == 0 {
+		return restartBackoff
+	}
+	return min(2*last, maxRestartBackoff)
+}
 
 // supervisor keeps a node's services running.
 type supervisor struct {
@@ -95,13 +108,16 @@ func (s *supervisor) find(name string) (*supervised, error) {
 // run starts the service for ever.
 func (s *supervised) run() {
 	once := sync.OnceFunc(func() { close(s.ready) })
+	var wait time.Duration
 	for {
+		start := time.Now()
 		if s.wanted() {
-			s.runOnce(once)
+			exit := s.runOnce(once)
+			wait = backoff(time.Since(start), exit, wait)
 		}
 		if s.wanted() {
 			select {
-			case <-time.After(restartBackoff):
+			case <-time.After(wait):
 			case <-s.wake:
 			}
 		} else {
@@ -116,16 +132,19 @@ func (s *supervised) wanted() bool {
 	return !s.status.Stopped
 }
 
-// runOnce starts the service and returns when it has ended.
-func (s *supervised) runOnce(ready func()) {
+// notStarted is the exit code of a service that could not be started.
+const notStarted = 127
+
+// runOnce starts the service and returns its exit code when it has ended.
+func (s *supervised) runOnce(ready func()) int {
 	log, err := os.OpenFile(s.logFile(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
-		return // the next try is a second away
+		return notStarted
 	}
 	defer log.Close()
 	null, err := os.Open(os.DevNull)
 	if err != nil {
-		return
+		return notStarted
 	}
 	defer null.Close()
 	appeared := func() error { return nil }
@@ -134,7 +153,7 @@ func (s *supervised) runOnce(ready func()) {
 		wait, stop, err := watchFile(s.Ready)
 		if err != nil {
 			fmt.Fprintf(log, "lab: watch %s: %v\n", s.Ready, err)
-			return
+			return notStarted
 		}
 		defer stop()
 		appeared = wait
@@ -144,7 +163,7 @@ func (s *supervised) runOnce(ready func()) {
 	})
 	if err != nil {
 		fmt.Fprintf(log, "lab: %v\n", err)
-		return
+		return notStarted
 	}
 	s.mu.Lock()
 	s.status.Running, s.status.Pid, s.status.Since = true, child.Pid, time.Now()
@@ -160,6 +179,7 @@ func (s *supervised) runOnce(ready func()) {
 	s.mu.Lock()
 	s.status.Running, s.status.Pid, s.status.LastExit = false, 0, exit
 	s.mu.Unlock()
+	return exit
 }
 
 // configure gives a service that is ready its saved configuration.
