@@ -23,7 +23,13 @@ type FRR struct {
 	// Dir holds the vty sockets, the log file frr.log, and frr.conf.
 	Dir     string
 	netns   string
-	running map[string]*exec.Cmd
+	running map[string]process
+}
+
+// process is a daemon; exited is closed when it has ended.
+type process struct {
+	cmd    *exec.Cmd
+	exited chan struct{}
 }
 
 // Start starts the daemons, without any configuration, and ends them with the test. netns is the network namespace to start
@@ -34,7 +40,7 @@ func Start(t testing.TB, netns string) *FRR {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &FRR{Dir: dir, netns: netns, running: map[string]*exec.Cmd{}}
+	f := &FRR{Dir: dir, netns: netns, running: map[string]process{}}
 	own(t, dir)
 	for name, text := range map[string]string{"frr.conf": "", "vtysh.conf": "service integrated-vtysh-config\n"} {
 		path := filepath.Join(dir, name)
@@ -93,14 +99,24 @@ func (f *FRR) StartDaemon(t testing.TB, name string) {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	f.running[name] = cmd
+	p := process{cmd, make(chan struct{})}
+	f.running[name] = p
+	go func() {
+		_ = cmd.Wait()
+		close(p.exited)
+	}()
 	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
 		if s, err := net.Dial("unix", filepath.Join(f.Dir, name+".vty")); err == nil {
 			s.Close()
 			return
 		}
+		select {
+		case <-p.exited:
+			t.Fatalf("%s ended at once:\n%s", name, &out)
+		default:
+		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen after 20 s:\n%s", name, &out)
+			t.Fatalf("%s does not listen after 20 s", name)
 		}
 	}
 }
@@ -108,19 +124,27 @@ func (f *FRR) StartDaemon(t testing.TB, name string) {
 // Kill ends a daemon at once, as a crash would.
 func (f *FRR) Kill(t testing.TB, name string) {
 	t.Helper()
-	cmd := f.running[name]
-	if cmd == nil {
+	p, ok := f.running[name]
+	if !ok {
 		return
 	}
 	delete(f.running, name)
-	_ = cmd.Process.Kill()
-	_ = cmd.Wait()
+	_ = p.cmd.Process.Kill()
+	<-p.exited
 }
 
 // Alive reports whether a daemon that was started and not killed still runs.
 func (f *FRR) Alive(name string) bool {
-	cmd := f.running[name]
-	return cmd != nil && cmd.ProcessState == nil && cmd.Process.Signal(nil) == nil
+	p, ok := f.running[name]
+	if !ok {
+		return false
+	}
+	select {
+	case <-p.exited:
+		return false
+	default:
+		return true
+	}
 }
 
 // Shell runs vtysh and returns what it prints.

@@ -1,0 +1,149 @@
+package frr
+
+import (
+	"net/netip"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/pointsman/pointsman/pkg/netmodel"
+)
+
+func sample(t testing.TB, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", name))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestParseSessions(t *testing.T) {
+	waiting := func(vrf, port string, asn netmodel.ASN) Session {
+		return Session{VRF: vrf, Interface: port, State: "Idle", RemoteAS: asn, LastResetReason: "Waiting for Peer IPv6 LLA", BFD: "Unknown"}
+	}
+	tests := map[string]struct {
+		text string
+		want []Session
+	}{
+		"FRR 8.4.4": {sample(t, "neighbors-8.4.4.json"), []Session{
+			waiting("", "swp10", 0), waiting("", "swp9", 0), waiting("Vrf100001", "swp1", 4201000001),
+			{
+				VRF: "Vrf100001", Interface: "swp3", State: "Established", Established: true, RemoteAS: 4201000003, PrefixesReceived: 3,
+				EstablishedTime: time.Unix(1795424176, 0).UTC(), LastResetReason: "No AFI/SAFI activated for peer", Hostname: "guest", BFD: "Down",
+			},
+			waiting("Vrf100002", "swp2", 4201000002),
+		}},
+		"families by their long names": {
+			`{"Vrf1":{"vrfId":3,"swp1":{"bgpState":"Established","remoteAs":65000,"addressFamilyInfo":{"IPv4 Unicast":{"acceptedPrefixCounter":2},"IPv6 Unicast":{"acceptedPrefixCounter":5}}}}}`,
+			[]Session{{VRF: "Vrf1", Interface: "swp1", State: "Established", Established: true, RemoteAS: 65000, PrefixesReceived: 7}},
+		},
+		"AS numbers with dots": {`{"default":{"swp1":{"bgpState":"Active","remoteAs":"64086.59904"}}}`, []Session{{Interface: "swp1", State: "Active", RemoteAS: 4200000000}}},
+		"no instance":          {"{\n}\n", nil},
+		"a sentence":           {"% BGP instance not found\n", nil},
+		"nothing":              {"", nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseSessions(test.text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseOrigins(t *testing.T) {
+	const twice = `{"10.0.0.1:2":{"routeType":5,"ipLen":32,"ip":"10.1.0.1","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:100001 ET:8"},"nexthops":[{"ip":"10.0.0.1"}]},
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:100001 ET:8"},"nexthops":[{"ip":"10.0.0.1"}]}]},
+"10.0.0.2:2":{"routeType":5,"ipLen":32,"ip":"10.1.0.1","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:100001 RT:64512:7"},"nexthops":[{"ip":"10.0.0.2"}]}]},
+"10.0.0.3:2":{"routeType":5,"ipLen":32,"ip":"10.1.0.1","paths":[
+  {"valid":false,"extendedCommunity":{"string":"RT:64512:100001"},"nexthops":[{"ip":"10.0.0.3"}]}]},
+"10.0.0.4:2":{"routeType":5,"ipLen":16,"ip":"10.1.0.0","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:100001"},"nexthops":[{"ip":"10.0.0.4"}]}]},
+"10.0.0.5:2":{"routeType":5,"ipLen":32,"ip":"10.1.0.1","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:1000011"},"nexthops":[{"ip":"10.0.0.5"}]}]},
+"numPaths":5}`
+	tests := map[string]struct {
+		text, prefix string
+		vni          netmodel.VNI
+		want         []netip.Addr
+	}{
+		"FRR 8.4.4":               {sample(t, "evpn-8.4.4.json"), "10.1.0.3/32", 100001, addrs("10.0.0.1")},
+		"another VNI":             {sample(t, "evpn-8.4.4.json"), "10.1.0.3/32", 100002, nil},
+		"another prefix":          {sample(t, "evpn-8.4.4.json"), "10.1.0.2/32", 100001, nil},
+		"two leaves, two spines":  {twice, "10.1.0.1/32", 100001, addrs("10.0.0.1", "10.0.0.2")},
+		"only one has the target": {twice, "10.1.0.1/32", 7, addrs("10.0.0.2")},
+		"nobody":                  {"{\n}\n", "10.1.0.1/32", 7, nil},
+		"a sentence":              {"% Network not in table\n", "10.1.0.1/32", 7, nil},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := parseOrigins(test.text, test.vni, netip.MustParsePrefix(test.prefix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, got, cmp.Comparer(func(a, b netip.Addr) bool { return a == b })); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func addrs(texts ...string) []netip.Addr {
+	var out []netip.Addr
+	for _, text := range texts {
+		out = append(out, netip.MustParseAddr(text))
+	}
+	return out
+}
+
+func TestParseVersion(t *testing.T) {
+	got, err := parseVersion("FRRouting 8.4.4 (leaf1) on Linux(6.1.176).\nCopyright 1996-2005 Kunihiro Ishiguro, et al.\n")
+	if err != nil || got != "8.4.4" {
+		t.Errorf("%q, %v", got, err)
+	}
+	if got, err := parseVersion("% Unknown command"); err == nil {
+		t.Errorf("%q", got)
+	}
+}
+
+func FuzzParseSessions(f *testing.F) {
+	f.Add(sample(f, "neighbors-8.4.4.json"))
+	f.Add(`{"default":{"vrfName":"default","swp1":{"bgpState":"Active","remoteAs":"1.1","addressFamilyInfo":{"x":{"acceptedPrefixCounter":1}}}}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		sessions, err := parseSessions(text)
+		if err != nil && sessions != nil {
+			t.Errorf("sessions %v beside error %v", sessions, err)
+		}
+		for _, s := range sessions {
+			if s.Established != (s.State == "Established") || !s.Established && !s.EstablishedTime.IsZero() {
+				t.Errorf("%+v contradicts itself", s)
+			}
+		}
+	})
+}
+
+func FuzzParseOrigins(f *testing.F) {
+	f.Add(sample(f, "evpn-8.4.4.json"), uint32(100001))
+	f.Add(`{"1:1":{"routeType":5,"ipLen":32,"ip":"10.1.0.3","paths":[{"valid":true,"extendedCommunity":{"string":"RT:64512:7"},"nexthops":[{"ip":"x"}]}]}}`, uint32(7))
+	f.Fuzz(func(t *testing.T, text string, vni uint32) {
+		origins, err := parseOrigins(text, netmodel.VNI(vni), netip.MustParsePrefix("10.1.0.3/32"))
+		if err != nil && origins != nil {
+			t.Errorf("origins %v beside error %v", origins, err)
+		}
+		for _, o := range origins {
+			if !o.IsValid() {
+				t.Error("an origin that is no address")
+			}
+		}
+	})
+}
