@@ -9,10 +9,8 @@ package guesttest
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -34,7 +32,7 @@ func Inside() bool { return os.Getenv(insideEnv) != "" }
 func Main(m *testing.M) {
 	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
 	flag.Parse()
-	if Inside() || listing() {
+	if Inside() || given("test.list") || given("test.fuzz") {
 		os.Exit(m.Run())
 	}
 	exit, err := runInGuest(context.Background())
@@ -45,9 +43,10 @@ func Main(m *testing.M) {
 	os.Exit(exit)
 }
 
-// listing reports whether the tests are only to be named.
-func listing() bool {
-	f := flag.Lookup("test.list")
+// given reports whether a flag is set. Tests that are only to be named need no guest; nor does fuzzing, which tries parsers and
+// writes what it finds beside the source.
+func given(name string) bool {
+	f := flag.Lookup(name)
 	return f != nil && f.Value.String() != ""
 }
 
@@ -134,5 +133,5 @@ func absolute(path, dir string) string {
 
 func isDir(path string) bool {
 	info, err := os.Stat(path)
-	return err == nil && info.IsDir() && !errors.Is(err, fs.ErrNotExist)
+	return err == nil && info.IsDir()
 }
