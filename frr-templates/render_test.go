@@ -2,9 +2,12 @@ package frrtemplates
 
 import (
 	"flag"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -70,6 +73,71 @@ func TestGoldens(t *testing.T) {
 			}
 			if diff := cmp.Diff(string(want), got); diff != "" {
 				t.Errorf("-%s +rendered:\n%s", file, diff)
+			}
+		})
+	}
+}
+
+// TestOrderDoesNotMatter: the same switch gives the same bytes, in whatever order its parts are named.
+func TestOrderDoesNotMatter(t *testing.T) {
+	in := inputs()["leaf-tenants"]
+	want, err := Render(in)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(20) {
+		got, err := Render(shuffled(in, rand.New(rand.NewPCG(seed, 0))))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("-want +got with seed %d:\n%s", seed, diff)
+		}
+	}
+}
+
+func shuffled(in Input, r *rand.Rand) Input {
+	in.Uplinks, in.MachinePorts, in.VRFs = mix(r, in.Uplinks), mix(r, in.MachinePorts), mix(r, in.VRFs)
+	for i := range in.VRFs {
+		in.VRFs[i].Neighbours = mix(r, in.VRFs[i].Neighbours)
+		for j := range in.VRFs[i].Neighbours {
+			in.VRFs[i].Neighbours[j].Grants = mix(r, in.VRFs[i].Neighbours[j].Grants)
+		}
+	}
+	return in
+}
+
+func mix[T any](r *rand.Rand, s []T) []T {
+	out := slices.Clone(s)
+	r.Shuffle(len(out), func(i, j int) { out[i], out[j] = out[j], out[i] })
+	return out
+}
+
+// TestRenderRefuses what FRR would refuse, or would take for something else.
+func TestRenderRefuses(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(*Input)
+		says  string
+	}{
+		"a role without template":  {func(in *Input) { in.Role = "router" }, `role "router"`},
+		"a second line in a name":  {func(in *Input) { in.Hostname = "leaf1\nno router bgp" }, "hostname"},
+		"a port of two words":      {func(in *Input) { in.Uplinks = append(in.Uplinks, "swp1 shutdown") }, "not one word"},
+		"a port twice":             {func(in *Input) { in.MachinePorts = append(in.MachinePorts, in.Uplinks[0]) }, "named twice"},
+		"an IPv6 router ID":        {func(in *Input) { in.RouterID = netip.MustParseAddr("::1") }, "router ID"},
+		"no ASN":                   {func(in *Input) { in.ASN = 0 }, "ASN is 0"},
+		"a VNI of 25 bits":         {func(in *Input) { in.VRFs[0].VNI = 1 << 24 }, "out of range"},
+		"a machine without ASN":    {func(in *Input) { in.VRFs[0].Neighbours[0].ASN = 0 }, "ASN of the machine"},
+		"no maximum-prefix":        {func(in *Input) { in.VRFs[0].Neighbours[0].MaximumPrefix = 0 }, "maximum-prefix 0"},
+		"a machine on an uplink":   {func(in *Input) { in.VRFs[0].Neighbours[0].Port = "swp9" }, "not a machine port"},
+		"a port in two VRFs":       {func(in *Input) { in.VRFs[0].Neighbours[0].Port = "swp1" }, "is in VRFs"},
+		"a length beyond the bits": {func(in *Input) { in.VRFs[0].Neighbours[0].Grants[0].MaxLength = 33 }, "is no prefix"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := inputs()["leaf-tenants"]
+			test.spoil(&in)
+			if text, err := Render(in); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error is %v, text is\n%s", err, text)
 			}
 		})
 	}
