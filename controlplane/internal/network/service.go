@@ -3,9 +3,10 @@
 package network
 
 import (
-	"context"
-	"errors"
-	"net/netip"
+	"cmp"
+	"crypto/rand"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/pointsman/pointsman/controlplane/internal/store"
@@ -23,67 +24,53 @@ func New(s *store.Store, quarantine time.Duration) *Service {
 	return &Service{store: s, quarantine: quarantine}
 }
 
-// CreateRequest asks for a network. Prefixes are explicit, or else carved from Pool with these lengths; 0 means the pool's
-// defaults. An empty ID is generated.
-type CreateRequest struct {
-	Project, ID                          string
-	Kind                                 netmodel.NetworkKind
-	Description                          string
-	Prefixes                             []netip.Prefix
-	Pool                                 string
-	IPv4Length, IPv6Length               int
-	Announceable                         []netmodel.Grant
-	DefaultIPv4Length, DefaultIPv6Length int
-}
-
-// Family selects a family where a network has both.
-type Family int
-
-// Families.
-const (
-	AnyFamily Family = 0
-	IPv4      Family = 4
-	IPv6      Family = 6
-)
-
-// IPRequest asks for a static address: a given one, or a free one of a family.
-type IPRequest struct {
-	Project, Network string
-	Address          netip.Addr
-	Family           Family
-	Description      string
-}
-
-var errNotYet = errors.New("not built yet")
-
-func (s *Service) Create(ctx context.Context, call store.Call, r CreateRequest) (netmodel.Network, error) {
-	return netmodel.Network{}, errNotYet
-}
-
-// Delete refuses while addresses of the network are held or rest in quarantine, or prefixes of a pool are carved.
-func (s *Service) Delete(ctx context.Context, call store.Call, project, id string) error {
-	return errNotYet
-}
-
+// Get returns a network of a project.
 func (s *Service) Get(project, id string) (netmodel.Network, error) {
-	return netmodel.Network{}, errNotYet
+	var n netmodel.Network
+	var ok bool
+	s.store.Read(func(d *store.Data) {
+		var o store.Object[netmodel.Network]
+		o, ok = d.Networks[store.Named{Project: project, ID: id}]
+		n = o.Value
+	})
+	if !ok {
+		return n, unknown(project, id)
+	}
+	return n, nil
 }
 
-// List returns the networks of a project; empty is any project, an empty kind any kind.
-func (s *Service) List(project string, kind netmodel.NetworkKind) []netmodel.Network { return nil }
-
-func (s *Service) CreateIP(ctx context.Context, call store.Call, r IPRequest) (netmodel.IP, error) {
-	return netmodel.IP{}, errNotYet
+// List returns the networks of a project, sorted; empty is any project, an empty kind any kind.
+func (s *Service) List(project string, kind netmodel.NetworkKind) []netmodel.Network {
+	var out []netmodel.Network
+	s.store.Read(func(d *store.Data) {
+		for _, o := range d.Networks {
+			if (project == "" || o.Value.Project == project) && (kind == "" || o.Value.Kind == kind) {
+				out = append(out, o.Value)
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b netmodel.Network) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.ID, b.ID))
+	})
+	return out
 }
 
-// DeleteIP frees a static address; it rests in quarantine.
-func (s *Service) DeleteIP(ctx context.Context, call store.Call, project, network string, address netip.Addr) error {
-	return errNotYet
+func unknown(project, id string) error {
+	return store.Refuse(store.NotFound, "project %q has no network %q", project, id)
 }
 
-func (s *Service) GetIP(project, network string, address netip.Addr) (netmodel.IP, error) {
-	return netmodel.IP{}, errNotYet
-}
+// generatedID names a resource whose creator did not.
+func generatedID(kind string) string { return kind + "-" + strings.ToLower(rand.Text()[:10]) }
 
-// ListIPs returns addresses, quarantined ones too; empty project or network is any.
-func (s *Service) ListIPs(project, network string) []netmodel.IP { return nil }
+// find returns the network that a project means by an id: its own, or one that is shared.
+func find(d *store.Data, project, id string) (store.Object[netmodel.Network], error) {
+	if o, ok := d.Networks[store.Named{Project: project, ID: id}]; ok {
+		return o, nil
+	}
+	for k, o := range d.Networks {
+		if k.ID == id && (o.Value.Kind == netmodel.NetworkShared || o.Value.Kind == netmodel.NetworkExternal || o.Value.Kind == netmodel.NetworkPool) {
+			return o, nil
+		}
+	}
+	return store.Object[netmodel.Network]{}, unknown(project, id)
+}
