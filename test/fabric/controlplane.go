@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"syscall"
 	"time"
 )
@@ -59,17 +60,30 @@ func StartControlPlane(ctx context.Context, o ControlPlaneOptions) (*ControlPlan
 	c := &ControlPlane{cmd: exec.Command(o.Binary, o.args(ready)...), logFile: log, exited: make(chan struct{})}
 	c.cmd.Stdout, c.cmd.Stderr = log, log
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
-	if err := c.cmd.Start(); err != nil {
+	if err := c.run(); err != nil {
 		return nil, fmt.Errorf("start control plane: %w", err)
 	}
-	go func() {
-		c.err = c.cmd.Wait()
-		close(c.exited)
-	}()
 	if err := c.awaitReady(ctx, ready); err != nil {
 		return nil, errors.Join(err, c.Kill())
 	}
 	return c, nil
+}
+
+// run starts the process from a thread that lives as long as it: Linux sends the signal of a parent's death when the thread that
+// forked ends (prctl(2), PR_SET_PDEATHSIG).
+func (c *ControlPlane) run() error {
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := c.cmd.Start()
+		started <- err
+		if err == nil {
+			c.err = c.cmd.Wait()
+			close(c.exited)
+		}
+	}()
+	return <-started
 }
 
 func (o ControlPlaneOptions) args(ready string) []string {
