@@ -10,7 +10,6 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system"
-	"github.com/pointsman/pointsman/pkg/frr"
 )
 
 // Apply implements system.System.
@@ -24,9 +23,6 @@ type executor struct {
 	ctx   context.Context
 	index map[string]int
 }
-
-// Configure implements system.Executor.
-func (e *executor) Configure(changes []frr.Change) []error { return e.frr.Apply(e.ctx, changes) }
 
 // Do implements system.Executor.
 func (e *executor) Do(op plan.Op) error {

@@ -46,30 +46,46 @@ func (f *fakeFRR) Save(_ context.Context, text string) (err error) {
 type leaf struct {
 	*testing.T
 	*System
-	frr    *fakeFRR
-	stored plan.Assignments
+	frr      *fakeFRR // nil with real FRR
+	machines []int    // process of each port's machine
+	stored   plan.Assignments
 }
 
 const portCount = 4
 
 func newLeaf(t *testing.T) *leaf {
 	t.Helper()
+	l := newDevices(t)
+	l.frr = &fakeFRR{}
+	l.open(l.frr)
+	return l
+}
+
+// open begins to work on the devices.
+func (l *leaf) open(routing FRR) {
+	l.Helper()
+	var err error
+	if l.System, err = New(Options{FRR: routing, Management: []string{"eth0", "up0"}}); err != nil {
+		l.Fatal(err)
+	}
+	l.Cleanup(l.System.Close)
+}
+
+// newDevices makes the ports of a leaf, and the machines on them.
+func newDevices(t *testing.T) *leaf {
+	t.Helper()
 	runtime.LockOSThread() // never unlocked: the thread goes with the goroutine, and the namespace with it
 	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
 		t.Fatal(err)
 	}
-	l := &leaf{T: t, frr: &fakeFRR{}}
+	l := &leaf{T: t}
 	for i := 1; i <= portCount; i++ {
 		machine := l.machine()
+		l.machines = append(l.machines, machine)
 		l.ip("link add swp%d type veth peer name m%d netns %d", i, i, machine)
 		l.run(fmt.Sprintf("nsenter -t %d -n ip link set m%d mtu 9216 up", machine, i))
 	}
 	l.ip("link add eth0 type veth peer name up0")
-	var err error
-	if l.System, err = New(Options{FRR: l.frr, Management: []string{"eth0", "up0"}}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(l.System.Close)
 	return l
 }
 

@@ -1,0 +1,119 @@
+package linux
+
+import (
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/pointsman/pointsman/agent/internal/plan"
+	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/test/frrguest"
+)
+
+// machineConfig is a machine that announces its address over BGP unnumbered.
+const machineConfig = `router bgp 4201000001
+ bgp router-id 10.0.0.1
+ no bgp ebgp-requires-policy
+ neighbor m1 interface remote-as external
+ neighbor m1 timers connect 1
+ neighbor m1 advertisement-interval 0
+ address-family ipv4 unicast
+  network 10.0.0.1/32
+ exit-address-family
+exit
+interface m1
+ ipv6 nd ra-interval msec 100
+ no ipv6 nd suppress-ra
+exit
+`
+
+// A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
+// every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
+func TestMovesWithFRR(t *testing.T) {
+	l := newDevices(t)
+	daemons := frrguest.Start(t, "")
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
+	t.Cleanup(func() { client.Close() })
+	l.open(client)
+	machine := l.startMachine()
+	l.converge(leafIntent())
+	prefix := netip.MustParsePrefix("10.0.0.1/32")
+	vrfs := []string{"Vrf104001", "Vrf104002"}
+	var applied, took []time.Duration
+	for range 4 {
+		for i, intent := range []plan.Intent{
+			leafIntent(tenantPort("swp1", 104001, 1)), leafIntent(tenantPort("swp1", 104002, 1)), leafIntent(),
+		} {
+			begin := time.Now()
+			l.converge(intent)
+			applied = append(applied, time.Since(begin).Round(time.Millisecond))
+			if i < len(vrfs) {
+				l.awaitRoute(vrfs[i], prefix)
+				took = append(took, time.Since(begin).Round(time.Millisecond))
+			}
+			for j, vrf := range vrfs {
+				if hops, err := l.RouteNextHops(t.Context(), vrf, prefix); j != i && (err != nil || len(hops) > 0) {
+					t.Errorf("move to %d: %s holds the machine's route by %v, error %v", i, vrf, hops, err)
+				}
+			}
+			l.mustBeQuiet(daemons, intent)
+		}
+	}
+	for _, name := range frrguest.Daemons {
+		if !daemons.Alive(name) || !machine.Alive(name) {
+			t.Errorf("%s died", name)
+		}
+	}
+	t.Logf("observe, plan, apply, observe: %v", applied)
+	t.Logf("from the plan to the route in the kernel: %v", took)
+}
+
+// startMachine starts FRR as the machine on swp1.
+func (l *leaf) startMachine() *frrguest.FRR {
+	l.Helper()
+	const name = "pointsman-m1"
+	l.ip("netns attach %s %d", name, l.machines[0])
+	l.Cleanup(func() { l.ip("netns del %s", name) })
+	l.run("ip -n " + name + " link set lo up")
+	l.run("ip -n " + name + " addr add 10.0.0.1/32 dev lo")
+	machine := frrguest.Start(l, name)
+	if out, err := machine.Load(machineConfig); err != nil {
+		l.Fatalf("%v: %s", err, out)
+	}
+	return machine
+}
+
+func (l *leaf) awaitRoute(vrf string, prefix netip.Prefix) {
+	l.Helper()
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		hops, err := l.RouteNextHops(l.Context(), vrf, prefix)
+		if err != nil {
+			l.Fatal(err)
+		}
+		if len(hops) == 1 && hops[0].IsLinkLocalUnicast() {
+			return
+		}
+		if time.Now().After(deadline) {
+			l.Fatalf("%s does not hold %s after 20 s: %v\n%s", vrf, prefix, hops, l.ip("-d addr"))
+		}
+	}
+}
+
+// mustBeQuiet runs another pass, and reads in FRR's log that it was told nothing.
+func (l *leaf) mustBeQuiet(daemons *frrguest.FRR, intent plan.Intent) {
+	l.Helper()
+	_, from := daemons.Log(0)
+	if _, ops := l.plan(intent); len(ops) > 0 {
+		l.Errorf("a second pass has work: %v", ops)
+	}
+	log, _ := daemons.Log(from)
+	for _, m := range regexp.MustCompile(`vty\[\d+\]@[^#>\n]*[#>] ([^\n]+)`).FindAllStringSubmatch(log, -1) {
+		if word, _, _ := strings.Cut(strings.TrimSpace(m[1]), " "); word != "show" && word != "enable" && word != "end" {
+			l.Error(fmt.Errorf("in a second pass FRR was told %q", m[1]))
+		}
+	}
+}
