@@ -86,6 +86,7 @@ type agent struct {
 	report     reconcile.Report
 	looked     bool // there is a report
 	frrVersion string
+	askedFRR   bool // it answered, or did not
 }
 
 // run keeps every room going. A room that fails is opened again: a switch without LLDP still has to be configured.

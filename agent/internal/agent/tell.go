@@ -61,7 +61,7 @@ func (a *agent) ask() {
 func (a *agent) tell() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if !a.looked { // its ports are not known yet, and none is not the answer
+	if !a.looked || !a.askedFRR || a.snapshot.FromDisk { // what is not known yet is not said, and least of all over what was
 		return
 	}
 	s := netmodel.SwitchStatus{
@@ -99,12 +99,14 @@ func (a *agent) followVersion(ctx context.Context) error {
 	if err != nil {
 		a.log.Debug("version of FRR is unknown", "err", err)
 		wait = 2 * time.Second
-	} else {
-		a.mu.Lock()
-		a.frrVersion = v
-		a.mu.Unlock()
-		a.tell()
 	}
+	a.mu.Lock()
+	a.askedFRR = true
+	if err == nil {
+		a.frrVersion = v
+	}
+	a.mu.Unlock()
+	a.tell()
 	select {
 	case <-ctx.Done():
 	case <-time.After(wait):

@@ -54,7 +54,7 @@ func Read(stateDir string) (Snapshot, error) {
 }
 
 func (l last) snapshot() Snapshot {
-	return Snapshot{Intent: l.intent, Received: l.received, State: netmodel.AgentFollowing, Reason: "from disk; the store was not reached yet"}
+	return Snapshot{Intent: l.intent, Received: l.received, State: netmodel.AgentFollowing, FromDisk: true}
 }
 
 // Run calls emit with the intent from disk, if there is one, and then with every change, until ctx ends. emit must not block.

@@ -125,7 +125,7 @@ func TestFollowsAndRestartsFromDisk(t *testing.T) {
 	// Without etcd, the switch boots from disk.
 	b := run(t, "http://"+address, state, nil)
 	s = b.await("from disk", generation("swp1", 2))
-	if s.Intent.Config.StoreUUID != "store-1" || s.Reason == "" {
+	if s.Intent.Config.StoreUUID != "store-1" || !s.FromDisk {
 		t.Errorf("snapshot %+v", s)
 	}
 }

@@ -24,6 +24,8 @@ type Snapshot struct {
 	// State and Reason tell whether the store is followed, and why not.
 	State  netmodel.AgentState
 	Reason string
+	// FromDisk tells that the store was not reached yet.
+	FromDisk bool
 }
 
 // Known tells whether there is an intent at all; before the first one nothing may be touched.

@@ -28,6 +28,7 @@ type reading struct {
 	assigned plan.Assignments
 	problems []plan.Problem
 	ops      []plan.Op
+	took     time.Duration
 }
 
 // pass looks, does what is to be done, looks again and reports.
@@ -51,7 +52,7 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 		if read, results, err = l.act(ctx, log, in, read); err != nil {
 			return l.blind(log, err)
 		}
-		log.Info("pass done", "took", time.Since(started).Round(100*time.Microsecond), "remaining", len(read.ops))
+		log.Debug("pass done", "took", time.Since(started))
 	}
 	l.keep(read.assigned)
 	v := judge(read, results)
@@ -88,6 +89,7 @@ func (l *Loop) inForce() (intent.Snapshot, plan.Intent) {
 func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 	ctx, cancel := context.WithTimeout(ctx, observeTimeout)
 	defer cancel()
+	began := time.Now()
 	var r reading
 	var err error
 	if r.observed, err = l.cfg.System.Observe(ctx); err != nil {
@@ -106,6 +108,7 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 	}
 	r.ops = plan.Diff(r.observed, desired)
 	l.noteCarrier(r.observed)
+	r.took = time.Since(began)
 	return r, nil
 }
 
@@ -113,24 +116,37 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 func (l *Loop) act(ctx context.Context, log *slog.Logger, in plan.Intent, read reading) (reading, []plan.Result, error) {
 	var results []plan.Result
 	for range rounds {
-		for _, line := range driftOf(read.ops) {
-			log.Info("apply", "op", line)
-		}
 		l.journal.begin(read.ops)
+		began := time.Now()
 		// No deadline: one slow step must not skip the rest of the ports.
 		done := l.cfg.System.Apply(context.WithoutCancel(ctx), read.ops)
+		applied := time.Now()
 		l.journal.end(done)
 		results = append(results, done...)
-		before := read.ops
+		before := read
 		var err error
 		if read, err = l.look(ctx, in); err != nil {
 			return read, results, err
 		}
-		if len(read.ops) == 0 || anyFailed(done) || sameOps(before, read.ops) {
+		logResults(log, done) // only now: a log on a slow console must not hold up the first step
+		log.Info("applied", "steps", len(done), "observed_in", before.took, "took", applied.Sub(began), "read_back_in", read.took, "remaining", len(read.ops))
+		if len(read.ops) == 0 || anyFailed(done) || sameOps(before.ops, read.ops) {
 			break
 		}
 	}
 	return read, results, nil
+}
+
+func logResults(log *slog.Logger, results []plan.Result) {
+	for _, r := range results {
+		if r.Err != nil {
+			log.Warn("failed", "op", r.Op.String(), "err", r.Err)
+			continue
+		}
+		for _, line := range strings.Split(r.Op.String(), "\n") {
+			log.Info("did", "op", line)
+		}
+	}
 }
 
 func anyFailed(results []plan.Result) bool {
