@@ -23,6 +23,8 @@ type Call struct {
 	RequestID string
 	// RequestHash tells this request from another under the same id.
 	RequestHash string
+	// Reason is why, if the caller said so.
+	Reason string
 }
 
 // key is where the answer to a call is kept.

@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+	"github.com/pointsman/pointsman/pointsmanctl/internal/output"
 )
 
 // completionTimeout is how long a person who pressed Tab is kept waiting for a control plane.
@@ -89,9 +90,14 @@ func (a *app) freeMachineIDs(ctx context.Context, c *client) ([]string, error) {
 	return idsOf(r.GetMachines()), err
 }
 
-func (a *app) discoveredMachineIDs(ctx context.Context, c *client) ([]string, error) {
+// discovered offers how discovered machines are called.
+func (a *app) discovered(ctx context.Context, c *client) ([]string, error) {
 	r, err := c.machines.ListMachines(ctx, &apiv1.ListMachinesRequest{State: apiv1.MachineState_MACHINE_STATE_DISCOVERED})
-	return idsOf(r.GetMachines()), err
+	var out []string
+	for _, m := range r.GetMachines() {
+		out = append(out, output.MachineName(m))
+	}
+	return out, err
 }
 
 func (a *app) switchIDs(ctx context.Context, c *client) ([]string, error) {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/google/renameio/v2"
@@ -71,15 +72,15 @@ func (a *app) machineAdoptCommand() *cobra.Command {
 		Use:   "adopt [DISCOVERED]",
 		Short: "Take a discovered machine into the inventory, or one that is still to come",
 		Long: `Take a machine into the inventory, so that it can be allocated.
-A discovered machine is named as "machine list --state discovered" shows it; its identities are taken over, and --id gives it
-another name. A machine that is still to come is entered by any of its identities, and matched when its leaves hear it.`,
+A discovered machine is named by any of its identities, as "machine list --state discovered" shows them, and --id gives it its
+name. A machine that is still to come is entered by any of its identities, and matched when its leaves hear it.`,
 		Example: `  pointsmanctl machine list --state discovered
-  pointsmanctl machine adopt 02-00-5e-10-00-01 --id machine01
+  pointsmanctl machine adopt 02:00:5e:10:00:01 --id machine01
 
   # entered before it is cabled
   pointsmanctl machine adopt --id machine07 --system-uuid 4c4c4544-0042-3510-8054-b7c04f564432`,
 		Args:              cobra.MaximumNArgs(1),
-		ValidArgsFunction: a.first(a.discoveredMachineIDs),
+		ValidArgsFunction: a.first(a.discovered),
 		RunE: a.ask(func(ctx context.Context, c *client, args []string) error {
 			if len(args) == 0 && req.SystemUuid == "" && req.ChassisMac == "" && len(req.PortMacs) == 0 {
 				return usagef("name a discovered machine, or give --system-uuid, --chassis-mac or --port-mac of one that is still to come")
@@ -98,7 +99,7 @@ another name. A machine that is still to come is entered by any of its identitie
 		}),
 	}
 	f := cmd.Flags()
-	f.StringVar(&req.Id, "id", "", "name of the machine (default: that of the discovered one, or a generated one)")
+	f.StringVar(&req.Id, "id", "", "name of the machine (default: a generated one)")
 	f.StringVar(&req.SystemUuid, "system-uuid", "", "SMBIOS system UUID")
 	f.StringVar(&req.ChassisMac, "chassis-mac", "", "chassis MAC address, as its LLDP says it")
 	f.StringArrayVar(&req.PortMacs, "port-mac", nil, "MAC address of a port; repeat for more")
@@ -109,15 +110,17 @@ another name. A machine that is still to come is entered by any of its identitie
 	return cmd
 }
 
-// takeOver fills what was not said from what is known of a discovered machine.
+// takeOver fills what was not said from what is known of a discovered machine, which is named by any of its identities.
 func takeOver(ctx context.Context, c *client, discovered string, req *apiv1.AdoptMachineRequest) error {
-	m, err := c.machines.GetMachine(ctx, &apiv1.GetMachineRequest{Id: discovered})
+	r, err := c.machines.ListMachines(ctx, &apiv1.ListMachinesRequest{State: apiv1.MachineState_MACHINE_STATE_DISCOVERED})
 	if err != nil {
 		return err
 	}
-	if m.GetState() != apiv1.MachineState_MACHINE_STATE_DISCOVERED {
-		return fmt.Errorf("machine %s is %s: it is in the inventory already", m.GetId(), output.Word(m.GetState()))
+	i := slices.IndexFunc(r.GetMachines(), func(m *apiv1.Machine) bool { return answersTo(m, discovered) })
+	if i < 0 {
+		return fmt.Errorf("no discovered machine is known as %s: see pointsmanctl machine list --state discovered", discovered)
 	}
+	m := r.GetMachines()[i]
 	if req.Id == "" {
 		req.Id = m.GetId()
 	}
@@ -131,6 +134,12 @@ func takeOver(ctx context.Context, c *client, discovered string, req *apiv1.Adop
 		req.PortMacs = m.GetPortMacs()
 	}
 	return nil
+}
+
+// answersTo tells whether an identity is a machine's.
+func answersTo(m *apiv1.Machine, identity string) bool {
+	same := func(s string) bool { return s != "" && strings.EqualFold(s, identity) }
+	return same(m.GetId()) || same(m.GetSystemUuid()) || same(m.GetChassisMac()) || slices.ContainsFunc(m.GetPortMacs(), same)
 }
 
 func (a *app) machineConfigCommand() *cobra.Command {

@@ -1,6 +1,7 @@
 package output
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 func (p Printer) machineColumns() []column[*apiv1.Machine] {
 	type machine = *apiv1.Machine
 	return []column[machine]{
-		{"ID", false, machine.GetId},
+		{"ID", false, MachineName},
 		{"RACK", false, func(m machine) string { return text(m.GetRack()) }},
 		{"STATE", false, func(m machine) string { return Word(m.GetState()) }},
 		{"ALLOCATION", false, func(m machine) string { return text(m.GetAllocation()) }},
@@ -32,6 +33,11 @@ func (p Printer) Machines(r *apiv1.ListMachinesResponse) error {
 
 // Machine writes one machine.
 func (p Printer) Machine(m *apiv1.Machine) error { return get(p, m, p.machineColumns()) }
+
+// MachineName is a machine's id; one that is only discovered has none yet, and goes by an identity.
+func MachineName(m *apiv1.Machine) string {
+	return cmp.Or(m.GetId(), m.GetChassisMac(), m.GetSystemUuid(), none)
+}
 
 func cables(m *apiv1.Machine) string {
 	var out []string

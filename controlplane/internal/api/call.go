@@ -1,0 +1,49 @@
+package api
+
+import (
+	"cmp"
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/pointsman/pointsman/controlplane/internal/auth"
+	"github.com/pointsman/pointsman/controlplane/internal/store"
+	"github.com/pointsman/pointsman/pkg/wire"
+)
+
+// defaultProject is the project of a request that names none.
+const defaultProject = "default"
+
+func project(p string) string { return cmp.Or(p, defaultProject) }
+
+// request is a message that changes something.
+type request interface {
+	proto.Message
+	GetRequestId() string
+}
+
+// callOf says who asks for what: the identity under which a repeated request is recognized.
+func callOf(ctx context.Context, req request) (store.Call, error) {
+	method, _ := grpc.Method(ctx)
+	hash, err := wire.Hash(req)
+	return store.Call{Caller: auth.FromContext(ctx).Name, Method: method, RequestID: req.GetRequestId(), RequestHash: hash}, err
+}
+
+// answer turns what a service said into what the API says: the message of the value, or the error.
+func answer[V, M any](v V, err error, to func(V) M) (M, error) {
+	if err != nil {
+		var none M
+		return none, err
+	}
+	return to(v), nil
+}
+
+// messages turns a list of values into messages.
+func messages[V, M any](in []V, to func(V) M) []M {
+	out := make([]M, 0, len(in))
+	for _, v := range in {
+		out = append(out, to(v))
+	}
+	return out
+}

@@ -1,0 +1,30 @@
+package api
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+
+	"github.com/pointsman/pointsman/controlplane/internal/allocate"
+	"github.com/pointsman/pointsman/controlplane/internal/inventory"
+	"github.com/pointsman/pointsman/controlplane/internal/network"
+	"github.com/pointsman/pointsman/controlplane/internal/receipt"
+	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+)
+
+// Services are what the API hands requests to.
+type Services struct {
+	Networks    *network.Service
+	Inventory   *inventory.Service
+	Allocations *allocate.Service
+	Receipts    *receipt.Service
+}
+
+// Register adds the API's services to a server.
+func (s Services) Register(to grpc.ServiceRegistrar, stopping context.Context) {
+	apiv1.RegisterNetworkServiceServer(to, networkServer{networks: s.Networks})
+	apiv1.RegisterIPServiceServer(to, ipServer{networks: s.Networks})
+	apiv1.RegisterSwitchServiceServer(to, switchServer{inventory: s.Inventory})
+	apiv1.RegisterMachineServiceServer(to, machineServer{inventory: s.Inventory})
+	apiv1.RegisterAllocationServiceServer(to, allocationServer{allocations: s.Allocations, receipts: s.Receipts, stopping: stopping})
+}

@@ -1,0 +1,36 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/google/renameio/v2"
+)
+
+// ready is what scripts and tests read to know where a control plane serves, its ports among it when they were left to it.
+type ready struct {
+	// GRPC is HOST:PORT of the API.
+	GRPC string `json:"grpc"`
+	// Etcd is the endpoints that agents watch.
+	Etcd []string `json:"etcd"`
+}
+
+// tell prints one line of JSON, and writes the same into a file if one is named. The file appears whole or not at all.
+func (r ready) tell(out io.Writer, file string) error {
+	line, err := json.Marshal(r)
+	if err != nil {
+		return fmt.Errorf("write where this serves: %w", err)
+	}
+	line = append(line, '\n')
+	if _, err := out.Write(line); err != nil {
+		return fmt.Errorf("write where this serves: %w", err)
+	}
+	if file == "" {
+		return nil
+	}
+	if err := renameio.WriteFile(file, line, 0o644); err != nil {
+		return fmt.Errorf("write the ready file: %w", err)
+	}
+	return nil
+}
