@@ -16,21 +16,21 @@ type ready struct {
 	Etcd []string `json:"etcd"`
 }
 
-// tell prints one line of JSON, and writes the same into a file if one is named. The file appears whole or not at all.
+// tell writes it into a file if one is named, and prints it as one line of JSON. The file appears whole or not at all, and
+// before the line.
 func (r ready) tell(out io.Writer, file string) error {
 	line, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("write where this serves: %w", err)
 	}
 	line = append(line, '\n')
+	if file != "" {
+		if err := renameio.WriteFile(file, line, 0o644); err != nil {
+			return fmt.Errorf("write the ready file: %w", err)
+		}
+	}
 	if _, err := out.Write(line); err != nil {
 		return fmt.Errorf("write where this serves: %w", err)
-	}
-	if file == "" {
-		return nil
-	}
-	if err := renameio.WriteFile(file, line, 0o644); err != nil {
-		return fmt.Errorf("write the ready file: %w", err)
 	}
 	return nil
 }

@@ -46,16 +46,13 @@ func (v validator) Validate(m proto.Message, opts ...protovalidate.ValidationOpt
 	return invalid
 }
 
-// labelPattern is the rule of ids in the protos.
+// label is the rule of ids in the protos.
 const label = "must be a DNS label: lower-case letters, digits and dashes inside, at most 63 characters"
 
 func explain(v *protovalidate.Violation) string {
 	message := v.Proto.GetMessage()
 	if v.Proto.GetRuleId() == "string.pattern" {
 		message = label
-	}
-	if !v.FieldValue.IsValid() || v.FieldDescriptor == nil || v.FieldDescriptor.IsList() && !isElement(v) || v.FieldDescriptor.IsMap() {
-		return message
 	}
 	switch value := v.FieldValue.Interface().(type) {
 	case string:
@@ -68,10 +65,4 @@ func explain(v *protovalidate.Violation) string {
 	default:
 		return message
 	}
-}
-
-// isElement tells whether a violation of a list's field is one of its elements, not of the list.
-func isElement(v *protovalidate.Violation) bool {
-	elements := v.Proto.GetField().GetElements()
-	return len(elements) > 0 && elements[len(elements)-1].HasIndex()
 }

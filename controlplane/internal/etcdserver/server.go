@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"go.etcd.io/etcd/server/v3/embed"
@@ -38,9 +39,10 @@ type Config struct {
 
 // Server is a running member. Its methods are safe for concurrent use.
 type Server struct {
-	etcd    *embed.Etcd
-	quota   int64
-	closing sync.Once
+	etcd     *embed.Etcd
+	quota    int64
+	stopping *atomic.Bool
+	closing  sync.Once
 }
 
 // Start starts a member of one and returns once it serves. It ends with an error when ctx does.
@@ -48,12 +50,14 @@ func Start(ctx context.Context, cfg Config) (*Server, error) {
 	if err := os.MkdirAll(cfg.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("create etcd's directory: %w", err)
 	}
+	stopping := new(atomic.Bool)
 	conf := embedConfig(cfg)
+	conf.ZapLoggerBuilder = embed.NewZapLoggerBuilder(zapLogger(cfg.Log, stopping))
 	etcd, err := embed.StartEtcd(conf)
 	if err != nil {
 		return nil, fmt.Errorf("start etcd in %s on %s: %w", cfg.Dir, cfg.Listen, err)
 	}
-	s := &Server{etcd: etcd, quota: conf.QuotaBackendBytes}
+	s := &Server{etcd: etcd, quota: conf.QuotaBackendBytes, stopping: stopping}
 	select {
 	case <-etcd.Server.ReadyNotify():
 		return s, nil
@@ -83,7 +87,6 @@ func embedConfig(cfg Config) *embed.Config {
 	if c.QuotaBackendBytes == 0 {
 		c.QuotaBackendBytes = DefaultQuota
 	}
-	c.ZapLoggerBuilder = embed.NewZapLoggerBuilder(ZapLogger(cfg.Log))
 	if cfg.Fast {
 		c.UnsafeNoFsync = true
 		c.TickMs, c.ElectionMs = 10, 100
@@ -104,4 +107,9 @@ func (s *Server) Quota() int64 { return s.quota }
 func (s *Server) Err() <-chan error { return s.etcd.Err() }
 
 // Close stops the member after its clients' requests; the data stays. A second call does nothing.
-func (s *Server) Close() { s.closing.Do(s.etcd.Close) }
+func (s *Server) Close() {
+	s.closing.Do(func() {
+		s.stopping.Store(true)
+		s.etcd.Close()
+	})
+}

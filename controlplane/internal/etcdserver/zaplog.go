@@ -3,6 +3,7 @@ package etcdserver
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"go.uber.org/zap"
 	"go.uber.org/zap/zapcore"
@@ -12,19 +13,25 @@ import (
 // developers want to know (hundreds of lines at each start), so its levels arrive one lower: info as debug, and so on up to
 // error, which stays one.
 func ZapLogger(log *slog.Logger) *zap.Logger {
-	return zap.New(slogCore{log: log.With("component", "etcd")})
+	return zapLogger(log, new(atomic.Bool))
+}
+
+// zapLogger's errors are debug once stopping is set: etcd logs as errors that its listeners are closed while it closes them.
+func zapLogger(log *slog.Logger, stopping *atomic.Bool) *zap.Logger {
+	return zap.New(slogCore{log: log.With("component", "etcd"), stopping: stopping})
 }
 
 type slogCore struct {
-	log *slog.Logger
+	log      *slog.Logger
+	stopping *atomic.Bool
 }
 
 func (c slogCore) Enabled(level zapcore.Level) bool {
-	return c.log.Enabled(context.Background(), slogLevel(level))
+	return c.log.Enabled(context.Background(), c.slogLevel(level))
 }
 
 func (c slogCore) With(fields []zapcore.Field) zapcore.Core {
-	return slogCore{log: c.log.With(attrs(fields)...)}
+	return slogCore{log: c.log.With(attrs(fields)...), stopping: c.stopping}
 }
 
 func (c slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.CheckedEntry {
@@ -35,14 +42,16 @@ func (c slogCore) Check(e zapcore.Entry, ce *zapcore.CheckedEntry) *zapcore.Chec
 }
 
 func (c slogCore) Write(e zapcore.Entry, fields []zapcore.Field) error {
-	c.log.Log(context.Background(), slogLevel(e.Level), e.Message, attrs(fields)...)
+	c.log.Log(context.Background(), c.slogLevel(e.Level), e.Message, attrs(fields)...)
 	return nil
 }
 
 func (c slogCore) Sync() error { return nil }
 
-func slogLevel(level zapcore.Level) slog.Level {
+func (c slogCore) slogLevel(level zapcore.Level) slog.Level {
 	switch {
+	case c.stopping.Load():
+		return slog.LevelDebug
 	case level >= zapcore.ErrorLevel:
 		return slog.LevelError
 	case level == zapcore.WarnLevel:
