@@ -58,6 +58,9 @@ func (d *differ) replace(of func(line string) scope, have, want []string, contex
 
 // remove emits the removal of lines that want has neither as they are nor with another value.
 func (d *differ) remove(of func(line string) scope, have, want []string, context ...string) {
+	if slices.Equal(have, want) {
+		return
+	}
 	slots := map[string]bool{}
 	for _, line := range want {
 		slots[slot(line)] = true
@@ -71,6 +74,9 @@ func (d *differ) remove(of func(line string) scope, have, want []string, context
 
 // missing returns the lines of a that b lacks, in a's order.
 func missing(a, b []string) []string {
+	if slices.Equal(a, b) {
+		return nil
+	}
 	var out []string
 	for _, line := range a {
 		if !slices.Contains(b, line) {

@@ -42,14 +42,17 @@ func sortLines(lines []Line) {
 			groups[name] = true
 		}
 	}
-	slices.SortStableFunc(lines, func(a, b Line) int {
+	slices.SortFunc(lines, func(a, b Line) int {
 		return cmp.Or(cmp.Compare(rank(a.Text), rank(b.Text)), compareNeighbourLines(a.Text, b.Text, groups), compareText(sortKey(a.Text), sortKey(b.Text)))
 	})
 }
 
 // sortKey makes the entries of a route-map sort by their number, whether they permit or deny.
 func sortKey(text string) string {
-	if words := strings.Fields(text); len(words) == 4 && words[0] == "route-map" {
+	if !strings.HasPrefix(text, "route-map ") {
+		return text
+	}
+	if words := strings.Fields(text); len(words) == 4 {
 		return words[0] + " " + words[1] + " " + words[3] + " " + words[2]
 	}
 	return text

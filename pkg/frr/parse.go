@@ -42,6 +42,9 @@ func Parse(text string) (Config, error) {
 
 // squeeze makes one space of several, but leaves quoted and free text alone as far as FRR does.
 func squeeze(command string) string {
+	if !strings.Contains(command, "  ") && !strings.Contains(command, "\t") {
+		return command
+	}
 	if strings.Contains(command, " description ") || strings.HasPrefix(command, "description ") {
 		return command
 	}
