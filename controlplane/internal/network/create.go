@@ -35,8 +35,8 @@ func (s *Service) Create(ctx context.Context, call store.Call, r CreateRequest) 
 		return netmodel.Network{}, err
 	}
 	return store.Do(ctx, s.store, call, wire.NetworkCodec, store.Settled(s.store, func(t *store.Txn) (netmodel.Network, error) {
-		// Two networks that overlap must not be created at once: whoever commits second sees that networks have changed.
-		t.UnchangedRange(keys.Networks, s.store.Revision())
+		// Two networks that overlap must not be created at once: whoever commits second sees that there is a new one.
+		t.NoneCreated(keys.Networks, s.store.Revision())
 		var n netmodel.Network
 		var err error
 		s.store.Read(func(d *store.Data) { n, err = s.decideCreate(d, t, r) })

@@ -30,3 +30,8 @@ func Settled[V any](s *Store, decide func(t *Txn) (V, error)) func(ctx context.C
 func (t *Txn) UnchangedRange(prefix string, revision int64) {
 	t.compare[prefix] = clientv3.Compare(clientv3.ModRevision(prefix), "<", revision+1).WithPrefix()
 }
+
+// NoneCreated requires that no key that begins with prefix was created after a revision; changes do not matter.
+func (t *Txn) NoneCreated(prefix string, revision int64) {
+	t.compare[prefix] = clientv3.Compare(clientv3.CreateRevision(prefix), "<", revision+1).WithPrefix()
+}
