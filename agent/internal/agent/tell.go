@@ -84,7 +84,7 @@ func (a *agent) kernelChanged(why string) {
 // frrRestarted: a daemon came back, and has forgotten what it was told.
 func (a *agent) frrRestarted(why string) {
 	a.log.Info("frr daemon came back", "daemon", why)
-	a.loop.KickNow(why)
+	a.loop.Restarted(why)
 	a.sessions.Kick()
 }
 

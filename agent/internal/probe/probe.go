@@ -17,14 +17,30 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// How often a probe is looked at without an event.
+// slowly is how often a satisfied probe is looked at without an event. A leaf hears of its routes; a spine has to ask.
+const slowly = 30 * time.Second
+
+// waits is how often an unsatisfied one is looked at: often as long as an allocation is on its way, for a receipt is as precise as
+// this, and seldom once something is wrong.
+var waits = []struct{ upTo, wait time.Duration }{
+	{3 * time.Second, 50 * time.Millisecond}, {15 * time.Second, 200 * time.Millisecond}, {time.Minute, time.Second},
+}
+
+const lastWait = 2 * time.Second
+
+func waitAt(age time.Duration) time.Duration {
+	for _, w := range waits {
+		if age < w.upTo {
+			return w.wait
+		}
+	}
+	return lastWait
+}
+
+// Looking takes a quarter of the time at most, however many probes wait.
 const (
-	firstWait = 100 * time.Millisecond // after an answer that does not satisfy, doubling
-	lastWait  = 2 * time.Second
-	// slowly is how often a satisfied one is. Its routes' changes are heard on a leaf at once; a spine is asked.
-	slowly = 30 * time.Second
-	// perSecond bounds what looking costs on a switch with thousands of probes.
-	perSecond = 200
+	roundTime = 50 * time.Millisecond
+	restRatio = 3
 )
 
 // Routes reads the kernel's routes.
@@ -65,7 +81,7 @@ type item struct {
 	answer netmodel.ProbeStatus
 	known  bool
 	due    time.Time
-	wait   time.Duration
+	since  time.Time // asked, or told of a route
 }
 
 // New makes a Prober. onChange gets all answers by allocation whenever one changed; it must not block.
@@ -95,7 +111,7 @@ func (p *Prober) Ask(a Asked) {
 			it = &item{}
 			p.items[allocation] = it
 		}
-		it.probe, it.due, it.wait = probe, now, firstWait
+		it.probe, it.due, it.since = probe, now, now
 	}
 	p.rouse()
 }
@@ -108,7 +124,7 @@ func (p *Prober) changed(table uint32, prefix netip.Prefix) {
 	now := time.Now()
 	for _, it := range p.items {
 		if !prefix.IsValid() || p.asked.VRFs[it.probe.VRF].Table == table && slices.Contains(it.probe.Prefixes, prefix) {
-			it.due, it.wait, hit = now, firstWait, true
+			it.due, it.since, hit = now, now, true
 		}
 	}
 	if hit {
@@ -162,10 +178,10 @@ func (p *Prober) follow(ctx context.Context) {
 
 // round looks at what is due and returns when to look next.
 func (p *Prober) round(ctx context.Context) time.Time {
-	now := time.Now()
-	next := now.Add(slowly)
-	for range perSecond {
-		it, probe, asked := p.nextDue(now)
+	began := time.Now()
+	next := began.Add(slowly)
+	for time.Since(began) < roundTime {
+		it, probe, asked := p.nextDue(began)
 		if it == nil {
 			break
 		}
@@ -183,6 +199,10 @@ func (p *Prober) round(ctx context.Context) time.Time {
 		if it.due.Before(next) {
 			next = it.due
 		}
+	}
+	now := time.Now()
+	if rested := now.Add(restRatio * now.Sub(began)); next.Before(rested) {
+		return rested
 	}
 	return next
 }
@@ -212,10 +232,9 @@ func (p *Prober) note(it *item, probe netmodel.Probe, answer netmodel.ProbeStatu
 	}
 	now := time.Now()
 	if ok && answer.Satisfied {
-		it.due, it.wait = now.Add(slowly*3/4+rand.N(slowly/2)), firstWait
+		it.due = now.Add(slowly*3/4 + rand.N(slowly/2))
 	} else {
-		it.due = now.Add(it.wait)
-		it.wait = min(it.wait*2, lastWait)
+		it.due = now.Add(waitAt(now.Sub(it.since)))
 	}
 	if !ok { // unknown is not unsatisfied
 		return false

@@ -59,24 +59,60 @@ func (l *Loop) confirmOnce(ctx context.Context) bool {
 	now := time.Now()
 	l.mu.Lock()
 	h.noCarrier = maps.Clone(l.noCarrier)
-	var harmful *window
-	var worse []string
-	for _, w := range slices.Backward(l.windows) { // of several changes, the last is the first suspect
-		if found := w.look(now, h); len(found) > 0 && harmful == nil {
-			harmful, worse = w, found
-		}
-	}
+	harmful, worse := l.suspect(now, h)
 	if harmful != nil {
-		l.hold(harmful, strings.Join(worse, ", "), now)
+		l.hold(harmful, worse, now)
 	}
 	l.windows = slices.DeleteFunc(l.windows, func(w *window) bool { return w == harmful || !w.open(now) })
-	open := len(l.windows) > 0
+	blameless := l.acquit(now, h)
+	open := len(l.windows)+len(l.trials) > 0
 	l.mu.Unlock()
 	if harmful != nil {
-		l.cfg.Log.Error("reverting a change that did harm", "change", harmful.String(), "harm", strings.Join(worse, ", "))
+		l.cfg.Log.Error("reverting a change that did harm", "change", harmful.String(), "harm", worse)
 		l.kicks.kick("reverting "+harmful.String(), urgent)
 	}
+	for _, w := range blameless {
+		l.cfg.Log.Warn("reverting did not help, so the change was not the cause; applying it again", "change", w.String())
+		l.kicks.kick("applying again "+w.String(), urgent)
+	}
 	return open
+}
+
+// suspect returns the window whose change is to be reverted, if there is one: of several, the last. The caller holds the lock.
+func (l *Loop) suspect(now time.Time, h health) (harmful *window, worse string) {
+	for _, w := range slices.Backward(l.windows) {
+		if found := w.look(now, h); len(found) > 0 && harmful == nil {
+			harmful, worse = w, strings.Join(found, ", ")
+		}
+	}
+	return harmful, worse
+}
+
+// trial is a reverted change whose reversion has to prove that it helps.
+type trial struct {
+	*window
+	until time.Time
+}
+
+// acquit ends the trials that are over. Where nothing became better, the change is put in force again: it would otherwise stay
+// reverted for what a cable or another switch did. The caller holds the lock.
+func (l *Loop) acquit(now time.Time, h health) []*window {
+	var blameless []*window
+	l.trials = slices.DeleteFunc(l.trials, func(t trial) bool {
+		if now.Before(t.until) {
+			return false
+		}
+		if t.unhelped(h) {
+			for port, generation := range t.to {
+				if l.reverted[port].generation == generation {
+					delete(l.reverted, port)
+				}
+			}
+			blameless = append(blameless, t.window)
+		}
+		return true
+	})
+	return blameless
 }
 
 // hold reverts exactly the ports of one change, unless they have moved on. The caller holds the lock. Other windows give the
@@ -87,10 +123,21 @@ func (l *Loop) hold(w *window, why string, now time.Time) {
 			l.reverted[port] = reversion{generation: w.to[port], before: before, why: why}
 		}
 	}
+	l.trials = append(l.trials, trial{w, now.Add(l.cfg.ConfirmWindow + lossGrace)})
 	for _, other := range l.windows {
-		other.lost, other.cut = map[string]time.Time{}, time.Time{}
-		if other != w && other.closes.Before(now.Add(3*lossGrace)) {
-			other.closes = now.Add(3 * lossGrace)
+		if other != w {
+			other.lost, other.cut = map[string]time.Time{}, time.Time{}
+			other.extend(now.Add(2 * lossGrace))
 		}
 	}
+}
+
+// Restarted tells that a daemon of FRR came back and has forgotten what it was told.
+func (l *Loop) Restarted(why string) {
+	l.mu.Lock()
+	for _, w := range l.windows {
+		w.restarted(time.Now())
+	}
+	l.mu.Unlock()
+	l.kicks.kick(why, urgent)
 }

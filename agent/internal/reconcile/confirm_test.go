@@ -72,6 +72,24 @@ func TestAHarmfulChangeIsReverted(t *testing.T) {
 	})
 }
 
+func TestADaemonThatDiesAgainAndAgainIsHarm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, stop := afterChange(t)
+		b.session(uplink, false, "")
+		b.loop.Restarted("bgpd restarted")
+		time.Sleep(6 * time.Second)
+		b.expect("the first time", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+		b.loop.Restarted("bgpd restarted")
+		time.Sleep(6 * time.Second)
+		b.session(uplink, true, "")
+		time.Sleep(time.Minute)
+		if s := b.port("swp1"); s.RevertedGeneration != 2 {
+			t.Errorf("not reverted: %+v", s)
+		}
+		stop()
+	})
+}
+
 func TestLosingEtcdRevertsToo(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, stop := afterChange(t)
@@ -103,6 +121,15 @@ func TestWhatIsNotTheChangesDoingRevertsNothing(t *testing.T) {
 		}},
 		{"a machine that says goodbye", func(b *bench) { b.session("swp2", false, "BGP Notification received") }},
 		{"its own session", func(b *bench) { b.session("swp1", false, "") }},
+		{"bgpd restarted", func(b *bench) {
+			b.session(uplink, false, "")
+			b.session("swp2", false, "")
+			b.loop.Restarted("bgpd restarted")
+			time.Sleep(10 * time.Second)
+			b.session(uplink, true, "")
+			b.session("swp2", true, "")
+		}},
+		{"a spine that died and stays dead: reverting does not help", func(b *bench) { b.session(uplink, false, "BFD down received") }},
 		{"after the window", func(b *bench) {
 			time.Sleep(7 * time.Second)
 			b.session(uplink, false, "Hold Timer Expired")

@@ -75,6 +75,7 @@ type Loop struct {
 	mu       sync.Mutex // guards what other goroutines set or read
 	snapshot intent.Snapshot
 	windows  []*window
+	trials   []trial
 	reverted reversions
 	// noCarrier are ports that are up as we want, and yet have no carrier.
 	noCarrier map[string]bool
@@ -120,9 +121,6 @@ func (l *Loop) SetIntent(s intent.Snapshot) {
 
 // Kick wakes the loop because the world changed. It does not block.
 func (l *Loop) Kick(why string) { l.kicks.kick(why, event) }
-
-// KickNow wakes the loop for something that must be mended at once, whatever failed before: a daemon that restarted empty.
-func (l *Loop) KickNow(why string) { l.kicks.kick(why, urgent) }
 
 // Run reconciles until ctx ends. It leaves the data plane as it is.
 func (l *Loop) Run(ctx context.Context) error {

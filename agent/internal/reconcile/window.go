@@ -11,10 +11,13 @@ import (
 )
 
 const (
-	// lossGrace is how long a session must be away to count: some come back in an instant.
-	lossGrace = time.Second
+	// lossGrace is how long a session must be away to count: most that go by themselves come back sooner.
+	lossGrace = 3 * time.Second
 	// cutOffGrace is how long etcd must be silent.
-	cutOffGrace = 2 * time.Second
+	cutOffGrace = 3 * time.Second
+	// restartGrace is how long sessions may be away after a daemon of FRR restarted: it has to be told everything anew. Only once:
+	// a change after which it dies again and again is the harm that this is about.
+	restartGrace = 15 * time.Second
 )
 
 // change is what a pass did because intents changed: what the ports were before, and the generations they were taken to.
@@ -32,8 +35,10 @@ type window struct {
 	established []string // ports whose session was up and that the change did not concern
 	connected   bool     // to etcd
 
-	lost map[string]time.Time // since when
-	cut  time.Time            // since when etcd is silent
+	lost     map[string]time.Time // since when
+	cut      time.Time            // since when etcd is silent
+	restarts int                  // of FRR's daemons
+	patience time.Time            // until when lost sessions do not count
 }
 
 // health is how a switch is at a moment.
@@ -66,7 +71,7 @@ func (w *window) look(now time.Time, h health) []string {
 		if _, known := w.lost[port]; !known {
 			w.lost[port] = now
 		}
-		if now.Sub(w.lost[port]) >= lossGrace {
+		if now.Sub(w.lost[port]) >= lossGrace && !now.Before(w.patience) {
 			worse = append(worse, "session on "+port+" lost")
 		}
 	}
@@ -79,6 +84,32 @@ func (w *window) look(now time.Time, h health) []string {
 		worse = append(worse, "etcd out of reach")
 	}
 	return worse
+}
+
+// restarted takes in that a daemon of FRR came back. What it lost is not counted for a while.
+func (w *window) restarted(now time.Time) {
+	if w.restarts++; w.restarts > 1 {
+		w.patience = now
+		return
+	}
+	w.patience = now.Add(restartGrace)
+	w.extend(w.patience.Add(lossGrace))
+}
+
+func (w *window) extend(to time.Time) {
+	if w.closes.Before(to) {
+		w.closes = to
+	}
+}
+
+// unhelped tells, of a change that was reverted, whether what it was blamed for is as bad as before.
+func (w *window) unhelped(h health) bool {
+	for port := range w.lost {
+		if lost(port, h) {
+			return true
+		}
+	}
+	return !w.cut.IsZero() && h.cutOff
 }
 
 // lost tells whether a session is away by the switch's own doing, as far as can be told: not if its cable is, and not if the

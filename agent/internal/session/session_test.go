@@ -18,15 +18,15 @@ import (
 func TestStatuses(t *testing.T) {
 	up := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	read := []frr.Session{
-		{VRF: "", Interface: "swp31", State: "Established", Established: true, RemoteAS: 4200000001, EstablishedTime: up},
+		{VRF: "", Interface: "swp31", State: "Established", Established: true, RemoteAS: 4200000001, PrefixesReceived: 9, EstablishedTime: up},
 		{VRF: "Vrf1", Interface: "swp1", State: "Established", Established: true},
-		{VRF: "Vrf2", Interface: "swp2", State: "Active", LastResetReason: "Hold Timer Expired"},
+		{VRF: "Vrf2", Interface: "swp2", State: "Active", LastResetReason: "Hold Timer Expired", PrefixesReceived: 2},
 	}
 	wanted := map[string]Wanted{"swp31": {Generation: 3}, "swp1": {Generation: 7, VRF: "Vrf9"}, "swp2": {Generation: 5, VRF: "Vrf2"}}
 	want := map[string]netmodel.SessionStatus{
 		"swp31": {Port: "swp31", Generation: 3, State: "Established", Established: true, PeerASN: 4200000001, EstablishedTime: up},
 		"swp1":  {Port: "swp1", Generation: 7, VRF: "Vrf9", State: "not configured"}, // a session in another VRF is another session
-		"swp2":  {Port: "swp2", Generation: 5, VRF: "Vrf2", State: "Active", LastResetReason: "Hold Timer Expired"},
+		"swp2":  {Port: "swp2", Generation: 5, VRF: "Vrf2", State: "Active", LastResetReason: "Hold Timer Expired", PrefixesReceived: 2},
 	}
 	if diff := cmp.Diff(want, statuses(wanted, read)); diff != "" {
 		t.Error(diff)
