@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -16,6 +18,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+
+	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
 )
 
 // TestMain makes this test binary the control plane when it is asked to be: what runs is what main runs.
@@ -109,6 +113,61 @@ func TestServesUntilItIsAskedToStop(t *testing.T) {
 		if strings.Contains(log.String(), "level=ERROR") {
 			t.Errorf("an ordinary stop is logged as an error:\n%s", log)
 		}
+	}
+}
+
+// TestAnEtcdOutside: the control plane waits for it, serves over it, names it, and leaves it running.
+func TestAnEtcdOutside(t *testing.T) {
+	free, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := free.Addr().String()
+	free.Close()
+	cmd := controlplane(t, "--listen", "127.0.0.1:0", "--etcd-endpoints", "http://"+address)
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	logs, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	said := bufio.NewScanner(logs)
+	for said.Scan() && !strings.Contains(said.Text(), "etcd is not there yet") {
+	}
+	go io.Copy(io.Discard, logs)
+	etcd, err := etcdserver.Start(t.Context(), etcdserver.Config{Dir: t.TempDir(), Listen: address, Fast: true, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer etcd.Close()
+	line, err := bufio.NewReader(out).ReadBytes('\n')
+	if err != nil {
+		t.Fatal(err)
+	}
+	var where ready
+	if err := json.Unmarshal(line, &where); err != nil {
+		t.Fatal(err)
+	}
+	if len(where.Etcd) != 1 || where.Etcd[0] != "http://"+address {
+		t.Errorf("it names %v", where.Etcd)
+	}
+	healthy(t, where.GRPC)
+	_ = cmd.Process.Signal(syscall.SIGTERM)
+	if err := cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+	client, err := etcdserver.NewClient(where.Etcd, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close()
+	if _, err := client.Get(t.Context(), "x"); err != nil {
+		t.Errorf("the etcd outside: %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -16,11 +17,12 @@ import (
 	"github.com/pointsman/pointsman/controlplane/internal/network"
 	"github.com/pointsman/pointsman/controlplane/internal/receipt"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
+	"github.com/pointsman/pointsman/pkg/keys"
 )
 
 // startServices opens the store and starts what follows it. What it starts ends with running.
 func startServices(ctx, running context.Context, group *errgroup.Group, c config, client *clientv3.Client, health *api.Health, quota int64, log *slog.Logger) (api.Services, error) {
-	st, err := store.Open(ctx, client, store.Options{Log: log.With("part", "store")})
+	st, err := openStore(ctx, client, log)
 	if err != nil {
 		return api.Services{}, err
 	}
@@ -46,6 +48,34 @@ func startServices(ctx, running context.Context, group *errgroup.Group, c config
 	}
 	health.Set(api.CachesBehind, !st.Synced())
 	return services, nil
+}
+
+// openStore opens the store once etcd answers: replicas and an etcd outside may start in any order.
+func openStore(ctx context.Context, client *clientv3.Client, log *slog.Logger) (*store.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		err := ping(ctx, client)
+		if err == nil {
+			break
+		}
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for etcd at %v: %w", client.Endpoints(), err)
+		}
+		log.Warn("etcd is not there yet", "endpoints", client.Endpoints(), "error", err)
+	}
+	return store.Open(ctx, client, store.Options{Log: log.With("part", "store")})
+}
+
+// ping asks etcd for something that needs its majority.
+func ping(ctx context.Context, client *clientv3.Client) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	_, err := client.Get(ctx, keys.Store, clientv3.WithCountOnly())
+	if err != nil {
+		wait(ctx, time.Second) // the rest of the second: an etcd that refuses is not asked all the time
+	}
+	return err
 }
 
 // syncLook is how often the store is asked whether its watch runs.
