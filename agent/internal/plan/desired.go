@@ -53,6 +53,7 @@ func newBuild(intent Intent, facts Facts) *build {
 	b := &build{
 		intent: intent, config: intent.Config, facts: facts, ranges: facts.Ranges, mac: facts.BridgeMAC,
 		tenants: map[string]tenant{}, vniOwner: map[netmodel.VNI]string{}, placements: map[string]netmodel.PortIntent{},
+		assigned: Assignments{VNIs: map[string]netmodel.VNI{}},
 		kernel: Kernel{
 			Loopback: map[netip.Prefix]Ownership{}, Ports: map[string]Port{}, VRFs: map[string]VRF{}, SVIs: map[uint16]SVI{},
 			VNIs: map[netmodel.VNI]VXLAN{}, Unreachable: map[DefaultRoute]bool{}, Sysctls: map[string]string{},

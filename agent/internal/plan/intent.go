@@ -42,6 +42,8 @@ type PortFacts struct {
 type Assignments struct {
 	Tables map[string]uint32       `json:"tables,omitempty"`
 	VLANs  map[netmodel.VNI]uint16 `json:"vlans,omitempty"`
+	// VNIs of VRFs. They are the control plane's; kept, they tell a VRF that has its VNI here from one that wrongly claims it.
+	VNIs map[string]netmodel.VNI `json:"vnis,omitempty"`
 }
 
 // Ranges to choose switch-local numbers from, ends included.
@@ -75,20 +77,25 @@ func (f Facts) Observing(observed State, stored Assignments) Facts {
 	}
 	fillFree(now.Tables, stored.Tables)
 	fillFree(now.VLANs, stored.VLANs)
+	fillFree(now.VNIs, stored.VNIs)
 	f.Assigned = now
 	return f
 }
 
 // AssignmentsOf returns the numbers that the VRFs and VNIs of a state hold.
 func AssignmentsOf(s State) Assignments {
-	a := Assignments{Tables: map[string]uint32{}, VLANs: map[netmodel.VNI]uint16{}}
+	a := Assignments{Tables: map[string]uint32{}, VLANs: map[netmodel.VNI]uint16{}, VNIs: map[string]netmodel.VNI{}}
 	for name, vrf := range s.Kernel.VRFs {
 		a.Tables[name] = vrf.Table
 	}
 	for vni, vxlan := range s.Kernel.VNIs {
 		for _, m := range vxlan.VLANs {
-			if m.PVID {
-				a.VLANs[vni] = m.VLAN
+			if !m.PVID {
+				continue
+			}
+			a.VLANs[vni] = m.VLAN
+			if svi, ok := s.Kernel.SVIs[m.VLAN]; ok && svi.VRF != "" {
+				a.VNIs[svi.VRF] = vni
 			}
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -13,6 +14,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/memory"
+	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -58,12 +60,32 @@ func with(intent plan.Intent, ports ...netmodel.PortIntent) plan.Intent {
 	return intent
 }
 
+// transcript is what an operator reads in a dry run, but of FRR's lines only for whom they are: what they say is the templates'
+// business.
 func transcript(ops []plan.Op) string {
 	var lines []string
 	for _, op := range ops {
-		lines = append(lines, op.String())
+		configure, ok := op.(plan.ApplyFRR)
+		if !ok {
+			lines = append(lines, op.String())
+			continue
+		}
+		for _, c := range configure.Changes {
+			lines = append(lines, frrLine(c))
+		}
 	}
-	return strings.Join(lines, "\n") + "\n"
+	return strings.Join(slices.Compact(lines), "\n") + "\n"
+}
+
+func frrLine(c frr.Change) string {
+	line := "frr " + [...]string{"neighbour removal", "addition", "filter removal", "instance removal", "vrf removal"}[c.Stage]
+	if c.VRF != "" {
+		line += " in " + c.VRF
+	}
+	if c.Port != "" {
+		line += " for " + c.Port
+	}
+	return line
 }
 
 // converged returns a leaf that is what an intent asks.
@@ -75,7 +97,6 @@ func converged(t *testing.T, intent plan.Intent) (*memory.Switch, *plan.Assignme
 	return s, stored
 }
 
-// The goldens are what an operator reads in a dry run.
 func TestDiff(t *testing.T) {
 	a, b := netmodel.VNI(104001), netmodel.VNI(104002)
 	spine := plan.Intent{Config: netmodel.SwitchConfig{

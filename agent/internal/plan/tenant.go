@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -22,8 +23,8 @@ var vrfName = regexp.MustCompile(`^Vrf[a-zA-Z0-9_-]{1,12}$`)
 // portName keeps a name from ending a line of FRR's configuration, or a path below /proc/sys, and beginning another.
 var portName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,14}$`)
 
-// place decides which intents can be met, and which VRFs that takes. Ports whose VRF already exists here claim its VNI first, so
-// that a wrong newcomer disturbs nobody.
+// place decides which intents can be met, and which VRFs that takes. Ports whose VRF already has its VNI here come first, so that a
+// wrong newcomer disturbs nobody.
 func (b *build) place() {
 	roles := map[string]netmodel.PortRole{}
 	for _, p := range b.config.Ports {
@@ -67,22 +68,20 @@ func (b *build) placePort(name string) {
 		slices.Sort(t.ports)
 		b.tenants[intent.VRF] = t
 		b.vniOwner[intent.VNI] = intent.VRF
+		b.assigned.VNIs[intent.VRF] = intent.VNI
 	}
 }
 
-// byClaim orders ports whose VRF exists before the others.
+// byClaim orders ports whose VRF has its VNI here before the others.
 func (b *build) byClaim(x, y string) int {
-	_, xExists := b.facts.Assigned.Tables[b.intent.Ports[x].VRF]
-	_, yExists := b.facts.Assigned.Tables[b.intent.Ports[y].VRF]
-	switch {
-	case xExists && !yExists:
-		return -1
-	case yExists && !xExists:
+	holds := func(port string) int {
+		intent := b.intent.Ports[port]
+		if vni, ok := b.facts.Assigned.VNIs[intent.VRF]; ok && vni == intent.VNI {
+			return 0
+		}
 		return 1
-	case x < y:
-		return -1
 	}
-	return 1
+	return cmp.Or(cmp.Compare(holds(x), holds(y)), cmp.Compare(x, y))
 }
 
 func (b *build) checkPort(p netmodel.SwitchPort) error {
