@@ -3,6 +3,7 @@ package lldp
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -64,30 +65,33 @@ func followOnce(ctx context.Context, want func(string) bool, seen func(map[strin
 			return err
 		}
 		seen(ports)
-		select {
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		case _, ok := <-updates:
-			if !ok {
-				return fmt.Errorf("follow links: subscription ended")
-			}
-			drain(updates)
-		case <-ticker.C:
+		if err := await(ctx, updates, ticker.C); err != nil {
+			return err
 		}
 	}
 }
 
-// drain takes the rest of a burst: one list answers all of it.
-func drain(updates <-chan netlink.LinkUpdate) {
-	settle := time.After(5 * time.Millisecond)
+// burst is how long after an event others are waited for, so that one list answers all of them.
+const burst = 20 * time.Millisecond
+
+// await returns when a physical port changed, or at a tick. What the agent itself makes and deletes is no reason to list.
+func await(ctx context.Context, updates <-chan netlink.LinkUpdate, tick <-chan time.Time) error {
+	var settled <-chan time.Time
 	for {
 		select {
-		case _, ok := <-updates:
-			if !ok {
-				return
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-tick:
+			return nil
+		case <-settled:
+			return nil
+		case u, ok := <-updates:
+			switch {
+			case !ok:
+				return errors.New("follow links: subscription ended")
+			case settled == nil && physical(u.Link):
+				settled = time.After(burst)
 			}
-		case <-settle:
-			return
 		}
 	}
 }

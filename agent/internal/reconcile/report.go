@@ -22,7 +22,7 @@ func (l *Loop) report(s intent.Snapshot, in plan.Intent, read reading, v verdict
 	blindTo := unread(read.observed)
 	r := Report{
 		Ports: map[string]netmodel.PortStatus{}, Sessions: map[string]WantedSession{}, VRFs: read.observed.Kernel.VRFs,
-		Existing: existing(read.facts.Ports), Drift: driftOf(read.ops), LastError: strings.Join(v.whole, "; "), ConfigGeneration: l.config.Generation,
+		Existing: existing(read.facts.Ports), Drift: summary(driftOf(read.ops)), LastError: strings.Join(v.whole, "; "), ConfigGeneration: l.config.Generation,
 	}
 	if blindTo != "" {
 		r.LastError = strings.Join(append(v.whole, "could not read "+blindTo), "; ")
@@ -41,6 +41,16 @@ func (l *Loop) report(s intent.Snapshot, in plan.Intent, read reading, v verdict
 		r.Sessions[p.Name] = WantedSession{Generation: in.Config.Generation}
 	}
 	l.publish(r)
+}
+
+// maxDrift lines are told; a switch that boots has thousands to do, and the journal has them all.
+const maxDrift = 50
+
+func summary(lines []string) []string {
+	if len(lines) <= maxDrift {
+		return lines
+	}
+	return append(lines[:maxDrift:maxDrift], fmt.Sprintf("and %d more", len(lines)-maxDrift))
 }
 
 func fault(text string) error {
