@@ -57,7 +57,7 @@ func Start(t testing.TB, netns string) *FRR {
 			log, _ := os.ReadFile(filepath.Join(dir, "frr.log"))
 			t.Logf("FRR's log ends with:\n%s", log[max(0, len(log)-4000):])
 		}
-		os.RemoveAll(dir)
+		_ = os.RemoveAll(dir)
 	})
 	for _, name := range Daemons {
 		f.StartDaemon(t, name)

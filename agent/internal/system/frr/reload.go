@@ -81,7 +81,7 @@ func withFile(text string, f func(path string) error) error {
 	if err != nil {
 		return fmt.Errorf("write FRR configuration: %w", err)
 	}
-	defer os.Remove(file.Name())
+	defer func() { _ = os.Remove(file.Name()) }()
 	_, err = file.WriteString(text)
 	if err := errors.Join(err, file.Close()); err != nil {
 		return fmt.Errorf("write FRR configuration: %w", err)

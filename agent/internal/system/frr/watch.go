@@ -18,13 +18,10 @@ import (
 func (c *Client) Watch(ctx context.Context, kick func(why string)) error {
 	for ctx.Err() == nil {
 		err := c.watchDir(ctx, kick)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err == nil, errors.Is(err, fs.ErrNotExist): // the directory went, or is not there yet
-		default:
+		if err != nil && ctx.Err() == nil && !errors.Is(err, fs.ErrNotExist) {
 			return fmt.Errorf("watch %s: %w", c.dir, err)
 		}
+		// The directory went, or is not there yet.
 		select {
 		case <-ctx.Done():
 		case <-time.After(time.Second):

@@ -73,22 +73,8 @@ func TestWritersAgree(t *testing.T) {
 	if a, b := running(t, client), running(t, reload); !a.Equal(b) {
 		t.Errorf("the writers disagree:\n%s\n---\n%s", a, b)
 	}
-	// And back, stage by stage, as the planner does it.
-	for _, changes := range byStage(frr.Diff(running(t, reload), leaf)) {
-		send(t, reload, changes)
-	}
+	apply(t, reload, leaf)
 	expect(t, reload, leaf)
-}
-
-func byStage(changes []frr.Change) [][]frr.Change {
-	var out [][]frr.Change
-	for i, c := range changes {
-		if i == 0 || c.Stage != changes[i-1].Stage {
-			out = append(out, nil)
-		}
-		out[len(out)-1] = append(out[len(out)-1], c)
-	}
-	return out
 }
 
 // TestRefusals: a line that FRR refuses fails itself and no other, alone and in a batch.

@@ -54,6 +54,14 @@ func TestRestart(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	_, client := start(t, "")
+	version, err := client.Version(timeout(t, 5*time.Second))
+	if err != nil || strings.Count(version, ".") < 1 || version[0] < '1' || version[0] > '9' {
+		t.Errorf("version %q, error %v", version, err)
+	}
+}
+
 // TestStaticdIsOptional: it holds nothing of ours.
 func TestStaticdIsOptional(t *testing.T) {
 	daemons, client := start(t, "")
