@@ -19,7 +19,6 @@ import (
 // logOptions: one line per call, when it is over, with what an operator asks for.
 var logOptions = []logging.Option{
 	logging.WithLogOnEvents(logging.FinishCall),
-	logging.WithDisableLoggingFields(logging.SystemTag[0], logging.ComponentFieldKey, logging.MethodTypeFieldKey),
 	logging.WithDurationField(func(d time.Duration) logging.Fields { return logging.Fields{"took", d} }),
 	logging.WithLevels(logLevel),
 	logging.WithFieldsFromContext(func(ctx context.Context) logging.Fields {
@@ -40,27 +39,35 @@ func logLevel(code codes.Code) logging.Level {
 	}
 }
 
+// fieldNames are the fields of a line that are kept, and what they are called; the middleware knows more than a reader wants.
+var fieldNames = map[any]string{
+	logging.MethodFieldKey: "method", "grpc.code": "code", "grpc.error": "error", "peer.address": "peer",
+	"caller": "caller", "request_id": "request_id", "took": "took",
+}
+
 // logTo writes to log. Calls that only read are said at debug: a user interface makes many.
 func logTo(log *slog.Logger) logging.LoggerFunc {
 	return func(ctx context.Context, level logging.Level, msg string, fields ...any) {
 		to := slog.Level(level)
-		if to == slog.LevelInfo && reads(fields) {
-			to = slog.LevelDebug
+		var kept []any
+		for i := 0; i+1 < len(fields); i += 2 {
+			name, ok := fieldNames[fields[i]]
+			if !ok {
+				continue
+			}
+			if name == "method" && to == slog.LevelInfo && reads(fmt.Sprint(fields[i+1])) {
+				to = slog.LevelDebug
+			}
+			kept = append(kept, name, fields[i+1])
 		}
-		log.Log(ctx, to, msg, fields...)
+		log.Log(ctx, to, msg, kept...)
 	}
 }
 
-func reads(fields []any) bool {
-	for i := 0; i+1 < len(fields); i += 2 {
-		if fields[i] != logging.MethodFieldKey {
-			continue
-		}
-		method := fmt.Sprint(fields[i+1])
-		for _, prefix := range []string{"Get", "List", "Watch", "Check", "ServerReflectionInfo"} {
-			if strings.HasPrefix(method, prefix) {
-				return true
-			}
+func reads(method string) bool {
+	for _, prefix := range []string{"Get", "List", "Watch", "Check", "ServerReflectionInfo"} {
+		if strings.HasPrefix(method, prefix) {
+			return true
 		}
 	}
 	return false
