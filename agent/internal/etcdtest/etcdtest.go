@@ -22,7 +22,7 @@ type Server struct {
 }
 
 // FreeAddress returns a loopback address that nobody listens on at the moment.
-func FreeAddress(t *testing.T) string {
+func FreeAddress(t testing.TB) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -33,7 +33,7 @@ func FreeAddress(t *testing.T) string {
 }
 
 // Start runs etcd over dir at address, until the test ends or Stop.
-func Start(t *testing.T, address, dir string) *Server {
+func Start(t testing.TB, address, dir string) *Server {
 	t.Helper()
 	c := embed.NewConfig()
 	c.Name, c.Dir = "test", dir
@@ -75,7 +75,7 @@ func (s *Server) Stop() {
 }
 
 // Client returns a client of the test's own.
-func (s *Server) Client(t *testing.T) *clientv3.Client {
+func (s *Server) Client(t testing.TB) *clientv3.Client {
 	t.Helper()
 	c, err := clientv3.New(clientv3.Config{Endpoints: []string{s.Endpoint}, Logger: zap.NewNop(), DialTimeout: 5 * time.Second})
 	if err != nil {
@@ -86,7 +86,7 @@ func (s *Server) Client(t *testing.T) *clientv3.Client {
 }
 
 // Put writes a key and returns its revision.
-func Put(t *testing.T, c *clientv3.Client, key string, value []byte) int64 {
+func Put(t testing.TB, c *clientv3.Client, key string, value []byte) int64 {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()

@@ -23,18 +23,13 @@ func judge(sw string, was last, m *mirror, adopt bool, now time.Time) verdict {
 		return verdict{last: was, holding: doubt}
 	}
 	is := last{storeUUID: m.config.value.StoreUUID, revision: m.revision, received: map[string]time.Time{}}
-	is.intent = plan.Intent{Config: m.config.value, Ports: map[string]netmodel.PortIntent{}, Probes: map[string]netmodel.Probe{}}
+	is.intent = plan.Intent{Config: m.config.value, Ports: map[string]netmodel.PortIntent{}, Probes: m.giveProbes()}
 	v := verdict{problems: map[string]error{}, adopted: doubt != ""}
 	for _, port := range is.intent.Config.Ports {
 		if port.Role == netmodel.PortMachine {
 			if err := is.takePort(port.Name, was, m, now); err != nil {
 				v.problems[port.Name] = err
 			}
-		}
-	}
-	for allocation, probe := range m.probes {
-		if probe.err == nil {
-			is.intent.Probes[allocation] = probe.value
 		}
 	}
 	v.last = is

@@ -2,6 +2,7 @@ package intent
 
 import (
 	"errors"
+	"maps"
 	"strings"
 
 	"github.com/pointsman/pointsman/pkg/keys"
@@ -16,7 +17,9 @@ type mirror struct {
 	revision int64
 	config   *decoded[netmodel.SwitchConfig]
 	ports    map[string]decoded[netmodel.PortIntent]
-	probes   map[string]decoded[netmodel.Probe]
+	// probes are those that could be read. The map is given away, so it is copied before it changes, once for each response.
+	probes map[string]netmodel.Probe
+	given  bool
 }
 
 type decoded[V any] struct {
@@ -30,7 +33,7 @@ func decode[V any](codec wire.Codec[V], raw []byte) decoded[V] {
 }
 
 func newMirror(sw string) *mirror {
-	return &mirror{prefix: keys.SwitchIntents(sw), ports: map[string]decoded[netmodel.PortIntent]{}, probes: map[string]decoded[netmodel.Probe]{}}
+	return &mirror{prefix: keys.SwitchIntents(sw), ports: map[string]decoded[netmodel.PortIntent]{}, probes: map[string]netmodel.Probe{}}
 }
 
 func (m *mirror) put(key string, value []byte) {
@@ -47,8 +50,25 @@ func (m *mirror) put(key string, value []byte) {
 		d.value.Port = name // the key is what counts
 		m.ports[name] = d
 	case "probes":
-		m.probes[name] = decode(wire.ProbeCodec, value)
+		m.ownProbes()
+		if probe, err := wire.ProbeCodec.Decode(value); err == nil {
+			m.probes[name] = probe
+		} else {
+			delete(m.probes, name)
+		}
 	}
+}
+
+func (m *mirror) ownProbes() {
+	if m.given {
+		m.probes, m.given = maps.Clone(m.probes), false
+	}
+}
+
+// giveProbes returns the probes; they are never written again.
+func (m *mirror) giveProbes() map[string]netmodel.Probe {
+	m.given = true
+	return m.probes
 }
 
 func (m *mirror) delete(key string) {
@@ -58,6 +78,7 @@ func (m *mirror) delete(key string) {
 	case "ports":
 		delete(m.ports, name)
 	case "probes":
+		m.ownProbes()
 		delete(m.probes, name)
 	}
 }

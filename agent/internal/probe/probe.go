@@ -6,6 +6,7 @@ package probe
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"reflect"
@@ -89,12 +90,16 @@ func New(routes Routes, evpn EVPN, onChange func(map[string]netmodel.ProbeStatus
 	return &Prober{routes: routes, evpn: evpn, onChange: onChange, log: log, wake: make(chan struct{}, 1), items: map[string]*item{}}
 }
 
-// Ask replaces what is to be answered. It does not block.
+// Ask replaces what is to be answered. It does not block. The map of probes must not be written afterwards: the same map again means
+// the same probes, and thousands of them need not be compared with each pass of the loop.
 func (p *Prober) Ask(a Asked) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	moved := p.asked.Config.Role != a.Config.Role || p.asked.Config.Loopback != a.Config.Loopback
 	before := p.asked.VRFs
+	if p.told && !moved && maps.Equal(before, a.VRFs) && reflect.ValueOf(p.asked.Probes).Pointer() == reflect.ValueOf(a.Probes).Pointer() {
+		return
+	}
 	p.asked, p.told = a, true
 	for allocation := range p.items {
 		if _, ok := a.Probes[allocation]; !ok {
