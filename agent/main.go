@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/pointsman/pointsman/agent/internal/host"
 	"github.com/pointsman/pointsman/pkg/version"
 )
 
@@ -29,7 +30,7 @@ func root() *cobra.Command {
 		Use: "pointsman-agent", Short: "Runs a switch, or announces a machine's addresses", Version: version.Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(runCommand(), planCommand(), adoptCommand(), versionCommand())
+	cmd.AddCommand(runCommand(), planCommand(), adoptCommand(), host.Command(), versionCommand())
 	return cmd
 }
 

@@ -1,0 +1,28 @@
+package speaker
+
+import (
+	"context"
+	"log/slog"
+
+	gobgplog "github.com/osrg/gobgp/v3/pkg/log"
+)
+
+// bridge passes GoBGP's log on to slog.
+type bridge struct{ log *slog.Logger }
+
+func (b *bridge) write(level slog.Level, msg string, fields gobgplog.Fields) {
+	var args []any
+	for k, v := range fields {
+		args = append(args, k, v)
+	}
+	b.log.Log(context.Background(), level, msg, args...)
+}
+
+func (b *bridge) Panic(msg string, f gobgplog.Fields) { b.write(slog.LevelError, msg, f); panic(msg) }
+func (b *bridge) Fatal(msg string, f gobgplog.Fields) { b.write(slog.LevelError, msg, f); panic(msg) }
+func (b *bridge) Error(msg string, f gobgplog.Fields) { b.write(slog.LevelError, msg, f) }
+func (b *bridge) Warn(msg string, f gobgplog.Fields)  { b.write(slog.LevelWarn, msg, f) }
+func (b *bridge) Info(msg string, f gobgplog.Fields)  { b.write(slog.LevelInfo, msg, f) }
+func (b *bridge) Debug(msg string, f gobgplog.Fields) { b.write(slog.LevelDebug, msg, f) }
+func (b *bridge) SetLevel(gobgplog.LogLevel)          {}
+func (b *bridge) GetLevel() gobgplog.LogLevel         { return gobgplog.InfoLevel }

@@ -1,0 +1,143 @@
+package speaker
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"slices"
+	"sync"
+
+	api "github.com/osrg/gobgp/v3/api"
+)
+
+// peers are the routers heard on uplinks that have a carrier.
+type peers struct {
+	mu    sync.Mutex
+	heard map[string]netip.Addr // by interface
+}
+
+func newPeers() *peers { return &peers{heard: map[string]netip.Addr{}} }
+
+// set notes the router on an uplink, or that there is none. It reports whether that is news.
+func (p *peers) set(uplink string, router netip.Addr) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	router = router.WithZone("")
+	if p.heard[uplink] == router {
+		return false
+	}
+	if router.IsValid() {
+		p.heard[uplink] = router
+	} else {
+		delete(p.heard, uplink)
+	}
+	return true
+}
+
+func (p *peers) on(uplink string) netip.Addr {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.heard[uplink]
+}
+
+var families = []*api.Family{
+	{Afi: api.Family_AFI_IP, Safi: api.Family_SAFI_UNICAST},
+	{Afi: api.Family_AFI_IP6, Safi: api.Family_SAFI_UNICAST},
+}
+
+// reconcilePeers makes GoBGP's peers those that are heard.
+func (s *Speaker) reconcilePeers(ctx context.Context) error {
+	have, err := s.listPeers(ctx)
+	if err != nil {
+		return err
+	}
+	want := map[string]Uplink{}
+	for _, u := range s.c.Uplinks {
+		if router := s.peers.on(u.Interface); router.IsValid() {
+			want[router.WithZone(u.Interface).String()] = u
+		}
+	}
+	for address := range have {
+		if _, ok := want[address]; ok {
+			continue
+		}
+		s.c.Log.Info("drop peer", "peer", address)
+		if err := s.bgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: address}); err != nil {
+			return fmt.Errorf("drop peer %s: %w", address, err)
+		}
+	}
+	for address, u := range want {
+		if _, ok := have[address]; ok {
+			continue
+		}
+		s.c.Log.Info("add peer", "peer", address)
+		if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: newPeer(address, u)}); err != nil {
+			return fmt.Errorf("add peer %s: %w", address, err)
+		}
+	}
+	return nil
+}
+
+func newPeer(address string, u Uplink) *api.Peer {
+	p := &api.Peer{
+		Conf: &api.PeerConf{NeighborAddress: address, PeerAsn: u.PeerASN, Type: api.PeerType_EXTERNAL},
+		Timers: &api.Timers{Config: &api.TimersConfig{
+			ConnectRetry: connectRetry, HoldTime: holdTime, KeepaliveInterval: keepalive, IdleHoldTimeAfterReset: idleAfterReset,
+		}},
+		Transport: &api.Transport{BindInterface: u.Interface},
+	}
+	for _, f := range families {
+		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{Config: &api.AfiSafiConfig{Family: f, Enabled: true}})
+	}
+	return p
+}
+
+// listPeers are GoBGP's peers by address, with its zone.
+func (s *Speaker) listPeers(ctx context.Context) (map[string]*api.Peer, error) {
+	out := map[string]*api.Peer{}
+	err := s.bgp.ListPeer(ctx, &api.ListPeerRequest{}, func(p *api.Peer) { out[p.GetConf().GetNeighborAddress()] = p })
+	if err != nil {
+		return nil, fmt.Errorf("list peers: %w", err)
+	}
+	return out, nil
+}
+
+// report tells sessions and routes where they differ from what was told last.
+func (s *Speaker) report(ctx context.Context) error {
+	have, err := s.listPeers(ctx)
+	if err != nil {
+		return err
+	}
+	var sessions []Session
+	rib := rib{}
+	for _, u := range s.c.Uplinks {
+		session := Session{Interface: u.Interface, Peer: s.peers.on(u.Interface), State: "no router heard"}
+		if p, ok := have[session.Peer.WithZone(u.Interface).String()]; ok && session.Peer.IsValid() {
+			session.PeerASN = p.GetState().GetPeerAsn()
+			session.Established = p.GetState().GetSessionState() == api.PeerState_ESTABLISHED
+			session.State = p.GetState().GetSessionState().String()
+		}
+		sessions = append(sessions, session)
+		if session.Established {
+			if err := s.learn(ctx, rib, session); err != nil {
+				return err
+			}
+		}
+	}
+	s.tell(sessions, rib.ecmp())
+	return nil
+}
+
+func (s *Speaker) tell(sessions []Session, routes map[netip.Prefix][]NextHop) {
+	s.mu.Lock()
+	newSessions := !slices.Equal(s.sessions, sessions)
+	newRoutes := s.routes == nil || !equalRoutes(s.routes, routes)
+	s.sessions, s.routes = sessions, routes
+	s.mu.Unlock()
+	if newSessions && s.c.OnSessions != nil {
+		s.c.OnSessions(slices.Clone(sessions))
+	}
+	if newRoutes && s.c.OnRoutes != nil {
+		s.c.OnRoutes(routes)
+	}
+}

@@ -1,0 +1,95 @@
+package speaker
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+
+	api "github.com/osrg/gobgp/v3/api"
+	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
+
+	"github.com/osrg/gobgp/v3/pkg/apiutil"
+)
+
+// way is a route from one router.
+type way struct {
+	hop    NextHop
+	length int // of its AS path
+}
+
+// rib is what is learned, by destination.
+type rib map[netip.Prefix][]way
+
+// ecmp are the next hops of the shortest AS paths, whatever ASNs these hold (multipath-relax), sorted: pure.
+func (r rib) ecmp() map[netip.Prefix][]NextHop {
+	out := map[netip.Prefix][]NextHop{}
+	for prefix, ways := range r {
+		shortest := ways[0].length
+		for _, w := range ways {
+			shortest = min(shortest, w.length)
+		}
+		for _, w := range ways {
+			if w.length == shortest && !slices.Contains(out[prefix], w.hop) {
+				out[prefix] = append(out[prefix], w.hop)
+			}
+		}
+		slices.SortFunc(out[prefix], compareHops)
+	}
+	return out
+}
+
+func compareHops(a, b NextHop) int {
+	if a.Interface != b.Interface {
+		if a.Interface < b.Interface {
+			return -1
+		}
+		return 1
+	}
+	return a.Gateway.Compare(b.Gateway)
+}
+
+func equalRoutes(a, b map[netip.Prefix][]NextHop) bool {
+	return maps.EqualFunc(a, b, func(x, y []NextHop) bool { return slices.Equal(x, y) })
+}
+
+// learn adds what a router announces.
+func (s *Speaker) learn(ctx context.Context, r rib, session Session) error {
+	name := session.Peer.WithZone(session.Interface).String()
+	for _, family := range families {
+		req := &api.ListPathRequest{TableType: api.TableType_ADJ_IN, Name: name, Family: family}
+		err := s.bgp.ListPath(ctx, req, func(d *api.Destination) {
+			prefix, err := netip.ParsePrefix(d.GetPrefix())
+			if err != nil {
+				return // no unicast prefix
+			}
+			for _, p := range d.GetPaths() {
+				length := asPathLength(p)
+				r[prefix] = append(r[prefix], way{NextHop{Gateway: session.Peer, Interface: session.Interface}, length})
+			}
+		})
+		if err != nil {
+			return fmt.Errorf("list routes from %s: %w", name, err)
+		}
+	}
+	return nil
+}
+
+// asPathLength is a path's length as RFC 4271, section 9.1.2.2, counts it: a set is one.
+func asPathLength(p *api.Path) int {
+	attrs, err := apiutil.GetNativePathAttributes(p)
+	if err != nil {
+		return 0
+	}
+	for _, a := range attrs {
+		if path, ok := a.(*bgp.PathAttributeAsPath); ok {
+			var n int
+			for _, segment := range path.Value {
+				n += segment.ASLen()
+			}
+			return n
+		}
+	}
+	return 0
+}
