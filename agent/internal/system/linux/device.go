@@ -12,12 +12,12 @@ func (e *executor) find(name string) (int, error) {
 	if index, ok := e.index[name]; ok {
 		return index, nil
 	}
-	l, err := e.route.device(name)
+	index, err := e.route.indexOf(name)
 	if err != nil {
 		return 0, err
 	}
-	e.index[name] = l.index
-	return l.index, nil
+	e.index[name] = index
+	return index, nil
 }
 
 // on does something to a device by its index.
@@ -29,8 +29,9 @@ func (e *executor) on(name string, do func(index int) error) error {
 	return do(index)
 }
 
+// set changes a device by its name: without an index, the kernel takes IFLA_IFNAME as whom to change, not as a new name.
 func (e *executor) set(name string, flags, change uint32, attrs ...*nl.RtAttr) error {
-	return e.on(name, func(index int) error { return e.route.setLink(index, flags, change, attrs...) })
+	return e.route.setLink(0, flags, change, append(attrs, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))...)
 }
 
 func (e *executor) setUp(name string, up bool) error {

@@ -11,7 +11,10 @@ import (
 
 // socket is a route netlink socket with strict checking, so that dumps are filtered in the kernel. Concurrent requests wait for
 // each other.
-type socket struct{ handles map[int]*nl.SocketHandle }
+type socket struct {
+	handles map[int]*nl.SocketHandle
+	names   int // a datagram socket, to ask for a device's index by ioctl
+}
 
 // netlinkGetStrictCheck is NETLINK_GET_STRICT_CHK (linux/netlink.h), from Linux 4.20.
 const netlinkGetStrictCheck = 12
@@ -29,13 +32,32 @@ func newSocket() (*socket, error) {
 		s.Close()
 		return nil, fmt.Errorf("set extended acknowledgements on netlink socket: %w", err)
 	}
-	return &socket{handles: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
+	names, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("open socket for device names: %w", err)
+	}
+	return &socket{handles: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}, names: names}, nil
+}
+
+// indexOf returns a device's index. Netlink would answer with all that there is to say of the device, at several times the cost of
+// moving it.
+func (s *socket) indexOf(name string) (int, error) {
+	request, err := unix.NewIfreq(name)
+	if err == nil {
+		err = unix.IoctlIfreq(s.names, unix.SIOCGIFINDEX, request)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("look up device %q: %w", name, err)
+	}
+	return int(request.Uint32()), nil
 }
 
 func (s *socket) close() {
 	for _, h := range s.handles {
 		h.Close()
 	}
+	_ = unix.Close(s.names)
 }
 
 // request sends one message and waits for its acknowledgement.
