@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -27,13 +28,31 @@ type server struct {
 	switches map[string]*simswitch.Switch
 }
 
-// startServer builds and starts a control plane of its own for a test.
+// built is where the control plane's binary is, once a test needed it.
+var built = filepath.Join(os.TempDir(), fmt.Sprintf("pointsmanctl-test-%d", os.Getpid()))
+
+func TestMain(m *testing.M) {
+	code := m.Run()
+	_ = os.RemoveAll(built)
+	os.Exit(code)
+}
+
+// controlplane builds the control plane at its first call. It is asked for as a binary, since its packages are behind a wall.
+var controlplane = sync.OnceValues(func() (string, error) {
+	binary := filepath.Join(built, "pointsman-controlplane")
+	if out, err := exec.Command("go", "build", "-o", binary, "../../../controlplane").CombinedOutput(); err != nil {
+		return "", fmt.Errorf("build the control plane: %w\n%s", err, out)
+	}
+	return binary, nil
+})
+
+// startServer starts a control plane of its own for a test.
 func startServer(t *testing.T) *server {
 	t.Helper()
 	dir := t.TempDir()
-	binary := filepath.Join(dir, "pointsman-controlplane")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "../../../controlplane").CombinedOutput(); err != nil {
-		t.Fatalf("build the control plane: %v\n%s", err, out)
+	binary, err := controlplane()
+	if err != nil {
+		t.Fatal(err)
 	}
 	s := &server{switches: map[string]*simswitch.Switch{}}
 	log, err := os.Create(filepath.Join(dir, "log"))
