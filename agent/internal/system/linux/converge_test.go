@@ -197,3 +197,27 @@ func TestOneFailureIsolates(t *testing.T) {
 	l.ip("link del Vrf104001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
 }
+
+// Killed after any step of a move, the next start leads to the same end on a real kernel too.
+func TestKilledAfterAnyStep(t *testing.T) {
+	l := newLeaf(t)
+	here := leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104001, 2))
+	there := leafIntent(tenantPort("swp1", 104002, 1))
+	l.converge(here)
+	for step := 1; ; step++ {
+		_, ops := l.plan(there)
+		if step >= len(ops) {
+			break
+		}
+		for _, r := range l.Apply(t.Context(), ops[:step]) {
+			if r.Err != nil {
+				t.Fatal(r.Err)
+			}
+		}
+		l.converge(there)
+		l.converge(here)
+		if t.Failed() {
+			t.Fatalf("killed after step %d, %q", step, ops[step-1])
+		}
+	}
+}

@@ -96,7 +96,10 @@ func (l *leaf) machine() int {
 	if err := cmd.Start(); err != nil {
 		l.Fatal(err)
 	}
-	l.Cleanup(func() { cmd.Process.Kill(); cmd.Wait() })
+	l.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
 	// Until it has left our namespace, it is no other.
 	own, err := os.Readlink("/proc/thread-self/ns/net")
 	if err != nil {

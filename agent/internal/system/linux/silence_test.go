@@ -28,12 +28,17 @@ func record(t *testing.T, groups ...uint) *recorder {
 		t.Fatal(err)
 	}
 	r := &recorder{}
-	go m.read(t.Context(), func(msg syscall.NetlinkMessage) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		msg.Data = append([]byte(nil), msg.Data...)
-		r.messages = append(r.messages, msg)
-	}, func() { t.Error("events were lost") })
+	go func() {
+		err := m.read(t.Context(), func(msg syscall.NetlinkMessage) {
+			r.mu.Lock()
+			defer r.mu.Unlock()
+			msg.Data = append([]byte(nil), msg.Data...)
+			r.messages = append(r.messages, msg)
+		}, func() { t.Error("events were lost") })
+		if err != nil {
+			t.Error(err)
+		}
+	}()
 	return r
 }
 
