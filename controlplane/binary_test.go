@@ -139,7 +139,7 @@ func TestAnEtcdOutside(t *testing.T) {
 	said := bufio.NewScanner(logs)
 	for said.Scan() && !strings.Contains(said.Text(), "etcd is not there yet") {
 	}
-	go io.Copy(io.Discard, logs)
+	go func() { _, _ = io.Copy(io.Discard, logs) }()
 	etcd, err := etcdserver.Start(t.Context(), etcdserver.Config{Dir: t.TempDir(), Listen: address, Fast: true, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

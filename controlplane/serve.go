@@ -78,7 +78,7 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer func() { _ = client.Close() }() // nothing is left to be sent
 
 	running, stopServices := context.WithCancel(context.WithoutCancel(ctx))
 	services, running := errgroup.WithContext(running)

@@ -23,7 +23,7 @@ type request interface {
 	GetRequestId() string
 }
 
-// callOf says who asks for what: the identity under which a repeated request is recognized.
+// callOf says who asks for what: the identity under which a repeated request is recognised.
 func callOf(ctx context.Context, req request) (store.Call, error) {
 	method, _ := grpc.Method(ctx)
 	hash, err := wire.Hash(req)

@@ -43,7 +43,7 @@ func NewServer(register Register, authenticate auth.AuthFunc, health *Health, lo
 	}
 	// Authentication is outermost, so that the log line of a call says who called; recovery is inside logging, so that a panic
 	// is logged as the failed call that it is.
-	calls := logging.LoggerFunc(logTo(log))
+	calls := logTo(log)
 	server := grpc.NewServer(
 		grpc.ChainUnaryInterceptor(
 			auth.UnaryServerInterceptor(authenticate),

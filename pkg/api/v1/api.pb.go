@@ -4231,7 +4231,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\tport_macs\x18\x05 \x03(\tB\x89\x01\xbaH\x85\x01\x92\x01\x81\x01\x10\b\"}\xba\x01z\n" +
 	"\x10machine.port_mac\x120must be a MAC address, such as 02:00:5e:10:00:01\x1a4this.matches('^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$')R\bportMacs\x12*\n" +
 	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription:\xc5\x01\xbaH\xc1\x01\x1a\xbe\x01\n" +
-	"\x10machine.identity\x12[a machine needs an identity to be recognized by: give system_uuid, chassis_mac or port_macs\x1aMthis.system_uuid != '' || this.chassis_mac != '' || this.port_macs.size() > 0\"2\n" +
+	"\x10machine.identity\x12[a machine needs an identity to be recognised by: give system_uuid, chassis_mac or port_macs\x1aMthis.system_uuid != '' || this.chassis_mac != '' || this.port_macs.size() > 0\"2\n" +
 	"\x17GetMachineConfigRequest\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"\x82\x01\n" +
 	"\x1dOverrideMachineReleaseRequest\x12'\n" +

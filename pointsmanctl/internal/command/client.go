@@ -74,7 +74,7 @@ func (a *app) api() (*client, error) {
 
 func (a *app) close() {
 	if a.client != nil {
-		a.client.conn.Close()
+		_ = a.client.conn.Close() // the run is over
 	}
 }
 
