@@ -2,6 +2,7 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -36,7 +37,10 @@ func (p Printer) Allocations(r *apiv1.ListAllocationsResponse) error {
 
 // Allocation writes one allocation, and its receipt below.
 func (p Printer) Allocation(a *apiv1.Allocation) error {
-	if err := get(p, a, p.allocationColumns()); err != nil || p.Structured() || a.GetReceipt() == nil {
+	columns := slices.DeleteFunc(p.allocationColumns(), func(c column[*apiv1.Allocation]) bool {
+		return c.name == "TOOK" || c.name == "WAITING FOR" // the receipt says both
+	})
+	if err := get(p, a, columns); err != nil || p.Structured() || a.GetReceipt() == nil {
 		return err
 	}
 	fmt.Fprintln(p.Out)
