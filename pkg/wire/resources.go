@@ -232,3 +232,16 @@ var (
 	AllocationCodec = NewCodec[netmodel.Allocation, apiv1.Allocation](AllocationToProto, AllocationFromProto)
 	ReceiptCodec    = NewCodec[netmodel.Receipt, apiv1.Receipt](ReceiptToProto, ReceiptFromProto)
 )
+
+// PendingReleasesCodec is the stored form of the answer to a release.
+var PendingReleasesCodec = NewCodec[[]netmodel.PendingRelease, apiv1.DeleteAllocationResponse](
+	func(v []netmodel.PendingRelease) *apiv1.DeleteAllocationResponse {
+		return &apiv1.DeleteAllocationResponse{PendingRelease: PendingReleaseToProto(v)}
+	},
+	func(m *apiv1.DeleteAllocationResponse) ([]netmodel.PendingRelease, error) {
+		var out []netmodel.PendingRelease
+		for _, p := range m.GetPendingRelease() {
+			out = append(out, netmodel.PendingRelease{Switch: p.GetSwitch(), Port: p.GetPort(), Generation: p.GetGeneration()})
+		}
+		return out, nil
+	})

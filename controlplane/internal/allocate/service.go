@@ -3,12 +3,17 @@
 package allocate
 
 import (
-	"context"
-	"errors"
+	"cmp"
+	"crypto/rand"
+	"encoding/hex"
+	"slices"
 	"time"
 
+	"github.com/pointsman/pointsman/controlplane/internal/receipt"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
+	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
+	"github.com/pointsman/pointsman/pkg/wire"
 )
 
 // Service allocates. Safe for concurrent use, by any number of replicas.
@@ -22,35 +27,66 @@ func New(s *store.Store, quarantine time.Duration) *Service {
 	return &Service{store: s, quarantine: quarantine}
 }
 
-// Request asks for a machine: a given one, or any that is free, of a rack or of any. An empty ID is generated.
-type Request struct {
-	Project, ID   string
-	Machine, Rack string
-	Attachments   []netmodel.Attachment
-	Hostname      string
-	Description   string
-}
-
-var errNotYet = errors.New("not built yet")
-
-// Create allocates a machine. It returns once the allocation is committed; the receipt tells how far it is.
-func (s *Service) Create(ctx context.Context, call store.Call, r Request) (netmodel.AllocationView, error) {
-	return netmodel.AllocationView{}, errNotYet
-}
-
-// Move brings the machine into other networks: same ASN, new addresses, generation one higher.
-func (s *Service) Move(ctx context.Context, call store.Call, project, id string, to []netmodel.Attachment) (netmodel.AllocationView, error) {
-	return netmodel.AllocationView{}, errNotYet
-}
-
-// Release takes the machine back. The answer is the ports that have to prove it before the machine is free again.
-func (s *Service) Release(ctx context.Context, call store.Call, project, id string) ([]netmodel.PendingRelease, error) {
-	return nil, errNotYet
-}
-
+// Get returns an allocation with its receipt.
 func (s *Service) Get(project, id string) (netmodel.AllocationView, error) {
-	return netmodel.AllocationView{}, errNotYet
+	var v netmodel.AllocationView
+	var err error
+	s.store.Read(func(d *store.Data) {
+		o, found := d.Allocations[store.Named{Project: project, ID: id}]
+		if !found {
+			err = unknown(project, id)
+			return
+		}
+		v = view(d, o.Value)
+	})
+	return v, err
 }
 
 // List returns allocations sorted by id; empty project or network is any.
-func (s *Service) List(project, network string) []netmodel.AllocationView { return nil }
+func (s *Service) List(project, network string) []netmodel.AllocationView {
+	var out []netmodel.AllocationView
+	s.store.Read(func(d *store.Data) {
+		for k, o := range d.Allocations {
+			if (project == "" || k.Project == project) && (network == "" || o.Value.Attachments[0].Network == network) {
+				out = append(out, view(d, o.Value))
+			}
+		}
+	})
+	slices.SortFunc(out, func(a, b netmodel.AllocationView) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+func view(d *store.Data, a netmodel.Allocation) netmodel.AllocationView {
+	return netmodel.AllocationView{Allocation: a, Receipt: receipt.View(d, a)}
+}
+
+// shown is the view of an allocation that was just committed: of what is stored by now, if another change has not removed it.
+func (s *Service) shown(a netmodel.Allocation) netmodel.AllocationView {
+	v, err := s.Get(a.Project, a.ID)
+	if err != nil {
+		return netmodel.AllocationView{Allocation: a}
+	}
+	return v
+}
+
+func unknown(project, id string) error {
+	return store.Refuse(store.NotFound, "project %q has no allocation %q", project, id)
+}
+
+// newID is a generated id: a DNS label.
+func newID() string {
+	var raw [5]byte
+	_, _ = rand.Read(raw[:]) // never fails (crypto/rand)
+	return "a-" + hex.EncodeToString(raw[:])
+}
+
+// allocated writes the receipt of an allocation's new generation with its first stamp.
+func allocated(t *store.Txn, a netmodel.Allocation, now time.Time) {
+	r := netmodel.Receipt{
+		Allocation: a.ID, Project: a.Project, Generation: a.Generation, Machine: a.Machine,
+		Stamps: []netmodel.PhaseStamp{{Phase: netmodel.PhaseAllocated, Time: now}},
+	}
+	store.Put(t, keys.Receipt(a.ID), wire.ReceiptCodec, r)
+}
