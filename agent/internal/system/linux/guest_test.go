@@ -82,7 +82,8 @@ func newDevices(t *testing.T) *leaf {
 	for i := 1; i <= portCount; i++ {
 		machine := l.machine()
 		l.machines = append(l.machines, machine)
-		l.ip("link add swp%d type veth peer name m%d netns %d", i, i, machine)
+		// Where both ends happen to have one index, the kernel takes the link for no pair, and notices its carrier up to a second late.
+		l.ip("link add swp%d index %d type veth peer name m%d netns %d", i, 100+i, i, machine)
 		l.run(fmt.Sprintf("nsenter -t %d -n ip link set m%d mtu 9216 up", machine, i))
 	}
 	l.ip("link add eth0 type veth peer name up0")
