@@ -92,17 +92,6 @@ func MachineConfigToProto(v netmodel.MachineConfig) *apiv1.MachineConfig {
 	return m
 }
 
-// PendingReleaseCodec stores the answer to a release.
-var PendingReleaseCodec = NewCodec[[]netmodel.PendingRelease, apiv1.DeleteAllocationResponse](
-	func(v []netmodel.PendingRelease) *apiv1.DeleteAllocationResponse {
-		return &apiv1.DeleteAllocationResponse{PendingRelease: PendingReleaseToProto(v)}
-	},
-	func(m *apiv1.DeleteAllocationResponse) ([]netmodel.PendingRelease, error) {
-		machine, err := MachineFromProto(&apiv1.Machine{PendingRelease: m.GetPendingRelease()})
-		return machine.PendingRelease, err
-	},
-)
-
 // Hash is the SHA-256 of a message, by which a repeated request is told from another one under the same id.
 func Hash(m proto.Message) (string, error) {
 	b, err := Marshal(m)

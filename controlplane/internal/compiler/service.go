@@ -110,6 +110,7 @@ func differences(d *store.Data, storeUUID string) []rewrite {
 		out = append(out, configDifference(d, sw, storeUUID)...)
 		out = append(out, portDifferences(d, sw, owners)...)
 	}
+	out = append(out, orphans(d, owners)...)
 	return append(out, probeDifferences(d)...)
 }
 
@@ -135,7 +136,7 @@ func owners(d *store.Data) map[store.Port]owner {
 		if len(a.Value.Attachments) == 0 {
 			continue
 		}
-		network, ok := d.Networks[store.Named{Project: a.Value.Project, ID: a.Value.Attachments[0].Network}]
+		network, ok := d.Network(a.Value.Project, a.Value.Attachments[0].Network)
 		if !ok {
 			continue
 		}
@@ -199,7 +200,7 @@ func wantedProbes(d *store.Data) map[store.Reported]netmodel.Probe {
 		if len(a.Value.Attachments) == 0 {
 			continue
 		}
-		network, ok := d.Networks[store.Named{Project: a.Value.Project, ID: a.Value.Attachments[0].Network}]
+		network, ok := d.Network(a.Value.Project, a.Value.Attachments[0].Network)
 		if !ok {
 			continue
 		}

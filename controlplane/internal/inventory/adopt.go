@@ -52,7 +52,6 @@ func adopted(d *store.Data, a Adoption, generated string) (netmodel.Machine, err
 		if seen.State != netmodel.MachineDiscovered || !same(m, seen.Machine) {
 			continue
 		}
-		m.Rack = seen.Rack
 		m.SystemUUID, m.ChassisMAC = cmp.Or(m.SystemUUID, seen.SystemUUID), cmp.Or(m.ChassisMAC, seen.ChassisMAC)
 		m.PortMACs = lower(slices.Concat(m.PortMACs, seen.PortMACs))
 		m.ID = cmp.Or(m.ID, free(d, discover.SuggestID(seen)))

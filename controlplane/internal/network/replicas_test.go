@@ -22,10 +22,10 @@ import (
 func TestReplicasHandOutEachAddressOnce(t *testing.T) {
 	endpoint := etcdtest.Start(t)
 	first, _ := start(t, endpoint, 0)
-	if _, err := first.Create(t.Context(), call, network.CreateRequest{Project: "default", ID: "big", Prefixes: prefixes("10.0.0.0/20")}); err != nil {
+	if _, err := first.Create(t.Context(), call, network.CreateRequest{Project: "default", ID: "big", Prefixes: prefixes("10.0.0.0/19")}); err != nil {
 		t.Fatal(err)
 	}
-	const replicas, clients, each, capacity = 4, 4, 650, 4094
+	const replicas, clients, each, capacity = 4, 4, 1000, 8190
 	ledger := &ledger{held: map[netip.Addr]string{}, unsure: map[string]bool{}}
 	var wg sync.WaitGroup
 	for r := range replicas {
@@ -36,7 +36,7 @@ func TestReplicasHandOutEachAddressOnce(t *testing.T) {
 	}
 	wg.Wait()
 	t.Logf("%d addresses handed out, %d given up midway, %d held at the end", ledger.handedOut, len(ledger.unsure), len(ledger.held))
-	if ledger.handedOut+len(ledger.unsure) < 5000 || len(ledger.unsure) == 0 {
+	if ledger.handedOut+len(ledger.unsure) < 9000 || len(ledger.unsure) == 0 {
 		t.Errorf("the test did too little: %d handed out, %d given up", ledger.handedOut, len(ledger.unsure))
 	}
 	ledger.compare(t, endpoint)

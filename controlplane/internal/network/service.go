@@ -62,15 +62,11 @@ func unknown(project, id string) error {
 // generatedID names a resource whose creator did not.
 func generatedID(kind string) string { return kind + "-" + strings.ToLower(rand.Text()[:10]) }
 
-// find returns the network that a project means by an id: its own, or one that is shared.
+// find returns the network that a project means by an id.
 func find(d *store.Data, project, id string) (store.Object[netmodel.Network], error) {
-	if o, ok := d.Networks[store.Named{Project: project, ID: id}]; ok {
-		return o, nil
+	o, ok := d.Network(project, id)
+	if !ok {
+		return o, unknown(project, id)
 	}
-	for k, o := range d.Networks {
-		if k.ID == id && (o.Value.Kind == netmodel.NetworkShared || o.Value.Kind == netmodel.NetworkExternal || o.Value.Kind == netmodel.NetworkPool) {
-			return o, nil
-		}
-	}
-	return store.Object[netmodel.Network]{}, unknown(project, id)
+	return o, nil
 }

@@ -94,9 +94,9 @@ func connected(d *store.Data, a netmodel.Allocation) (agents []netmodel.AgentTim
 
 // reachable: every live spine holds the routes from both leaves, and every other live leaf with the VRF has them in its kernel.
 func reachable(d *store.Data, a netmodel.Allocation) (agents []netmodel.AgentTime, missing, waiting []string) {
-	network := d.Networks.Value(store.Named{Project: a.Project, ID: a.Attachments[0].Network})
+	network, _ := d.Network(a.Project, a.Attachments[0].Network)
 	switches, vrfs := compiler.Topology(d)
-	probes := compile.Probes(a, network, switches, vrfs)
+	probes := compile.Probes(a, network.Value, switches, vrfs)
 	for _, sw := range slices.Sorted(maps.Keys(probes)) {
 		s := d.ProbeStatuses.Value(store.Reported{Switch: sw, Allocation: a.ID})
 		reported := s.Generation == a.Generation

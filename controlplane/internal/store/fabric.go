@@ -36,3 +36,16 @@ func onPorts[V any](t Table[Port, V]) map[discover.Port]V {
 	}
 	return out
 }
+
+// Network is what a project means by a network's id: its own, or one that others share with it.
+func (d *Data) Network(project, id string) (Object[netmodel.Network], bool) {
+	if o, ok := d.Networks[Named{project, id}]; ok {
+		return o, true
+	}
+	for k, o := range d.Networks {
+		if k.ID == id && (o.Value.Kind == netmodel.NetworkShared || o.Value.Kind == netmodel.NetworkExternal || o.Value.Kind == netmodel.NetworkPool) {
+			return o, true
+		}
+	}
+	return Object[netmodel.Network]{}, false
+}
