@@ -101,7 +101,7 @@ func takeMachine(d *store.Data, t *store.Txn, a *netmodel.Allocation, m netmodel
 	t.Unchanged(key, stored.ModRevision)
 	t.Before(key, stored.Raw)
 	machine := stored.Value
-	machine.Project, machine.Allocation, machine.Rack, machine.PendingRelease = a.Project, a.ID, m.Rack, nil
+	machine.Project, machine.Allocation, machine.PendingRelease = a.Project, a.ID, nil
 	store.Put(t, key, wire.MachineCodec, machine)
 	for _, c := range m.Connections {
 		a.Ports = append(a.Ports, netmodel.AllocationPort{Switch: c.Switch, Port: c.Port, MachinePort: c.MachinePort, MAC: c.MAC})

@@ -210,6 +210,7 @@ func (f Fabric) view(m netmodel.Machine, claims []claim) netmodel.MachineView {
 			v.Connections = append(v.Connections, netmodel.Connection{Switch: p.Switch, Port: p.Port, MachinePort: p.MachinePort, MAC: p.MAC})
 		}
 		v.Faults = f.allocatedFaults(m, a, claims)
+		v.Rack = f.rack(v)
 		return v
 	}
 	v.Connections = connections(claims)
@@ -225,10 +226,16 @@ func (f Fabric) view(m netmodel.Machine, claims []claim) netmodel.MachineView {
 	default:
 		v.State = netmodel.MachineFree
 	}
-	if v.State != netmodel.MachineFaulty && len(v.Connections) > 0 && v.Rack == "" {
-		v.Rack = f.Switches[v.Connections[0].Switch].Rack
-	}
+	v.Rack = f.rack(v)
 	return v
+}
+
+// rack is where a machine is cabled, else what the inventory says.
+func (f Fabric) rack(m netmodel.MachineView) string {
+	if len(m.Connections) == 0 {
+		return m.Rack
+	}
+	return f.Switches[m.Connections[0].Switch].Rack
 }
 
 // discovered is an unknown chassis on two provisioning ports of one rack.
