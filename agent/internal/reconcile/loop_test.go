@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -220,10 +221,10 @@ func TestOnePortsFaultIsOnePortsFault(t *testing.T) {
 		stop := b.start(b.sw)
 		b.want()
 		synctest.Wait()
-		tried := 0
+		var tried atomic.Int32
 		b.sw.FailWhen(func(op plan.Op) error {
 			if m, ok := op.(plan.SetMaster); ok && m.Device == "swp1" {
-				tried++
+				tried.Add(1)
 				return errors.New("device or resource busy")
 			}
 			return nil
@@ -238,16 +239,16 @@ func TestOnePortsFaultIsOnePortsFault(t *testing.T) {
 			t.Error("what is left is not said")
 		}
 		time.Sleep(100 * time.Millisecond)
-		if tried > 2 {
-			t.Errorf("tried %d times in 100 ms: its own events wake it", tried)
+		if n := tried.Load(); n > 2 {
+			t.Errorf("tried %d times in 100 ms: its own events wake it", n)
 		}
 		// While it fails, another change is not held back.
 		b.want(inVRF("swp3", 2, 100002))
 		synctest.Wait()
 		b.expect("meanwhile", "swp3", 2, netmodel.ModeVRF, "Vrf100002")
-		before := tried
+		before := tried.Load()
 		time.Sleep(10 * time.Minute)
-		if n := tried - before; n < 15 || n > 60 {
+		if n := tried.Load() - before; n < 15 || n > 60 {
 			t.Errorf("%d retries in ten minutes", n)
 		}
 		b.sw.FailWhen(nil)
@@ -279,6 +280,12 @@ func (d *deaf) Observe(ctx context.Context) (plan.State, error) {
 	s, err := d.Switch.Observe(ctx)
 	s.Unknown = d.unknown
 	return s, err
+}
+
+func (d *deaf) looked() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.looks
 }
 
 func (d *deaf) set(blind bool, unknown ...plan.Part) {
@@ -350,17 +357,17 @@ func TestBurstsBecomeFewPasses(t *testing.T) {
 		b.want()
 		synctest.Wait()
 		time.Sleep(time.Second)
-		looks := sys.looks
+		looks := sys.looked()
 		b.loop.Kick("link swp1")
 		synctest.Wait()
-		if sys.looks != looks+1 {
+		if sys.looked() != looks+1 {
 			t.Errorf("a single event is not answered at once")
 		}
 		for i := range 1000 {
 			b.loop.Kick(fmt.Sprint("link swp", i))
 			time.Sleep(time.Millisecond)
 		}
-		if n := sys.looks - looks; n < 40 || n > 60 {
+		if n := sys.looked() - looks; n < 40 || n > 60 {
 			t.Errorf("%d passes for a second of events, want about 50", n)
 		}
 		stop()
@@ -374,14 +381,15 @@ func TestAFightSlowsDown(t *testing.T) {
 		stop := b.start(b.sw)
 		b.want()
 		synctest.Wait()
-		undone := 0
+		var undone atomic.Int32
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			for ctx.Err() == nil {
 				time.Sleep(time.Millisecond)
 				b.sw.Alter("somebody else", func(s *plan.State) {
 					if p := s.Kernel.Ports["swp1"]; p.Up {
-						p.Up, undone = false, undone+1
+						p.Up = false
+						undone.Add(1)
 						s.Kernel.Ports["swp1"] = p
 					}
 				})
@@ -389,8 +397,8 @@ func TestAFightSlowsDown(t *testing.T) {
 		}()
 		time.Sleep(time.Minute)
 		cancel()
-		if undone < 10 || undone > 100 {
-			t.Errorf("mended %d times in a minute", undone)
+		if n := undone.Load(); n < 10 || n > 100 {
+			t.Errorf("mended %d times in a minute", n)
 		}
 		time.Sleep(5 * time.Second)
 		b.expect("after the fight", "swp1", 1, netmodel.ModeProvisioning, "")

@@ -93,6 +93,7 @@ func TestReadsOftenOnlyWhileItMatters(t *testing.T) {
 		}
 		src.set(errors.New("bgpd is away"))
 		time.Sleep(3 * time.Second)
+		synctest.Wait()
 		if len(reports) != 2 || !m.Sessions()[0].Established {
 			t.Error("a failed read was taken for a session that is down")
 		}
@@ -123,6 +124,7 @@ func TestAnOldReadDoesNotCountForANewGeneration(t *testing.T) {
 		time.Sleep(time.Second)
 		cancel()
 		time.Sleep(time.Second) // a read ends
+		synctest.Wait()
 		for _, r := range reports {
 			if r.Generation == 2 && r.Established {
 				t.Errorf("the session of generation 1 counted for 2: %v", reports)
