@@ -58,11 +58,18 @@ var unsteady = []struct {
 	{regexp.MustCompile(`\d+\.\d ms`), "… ms"},
 	{regexp.MustCompile(`\b\d+s\b`), "…s"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "SERVER"},
-	{regexp.MustCompile(`(?m) {2,}`), "  "},
+	{regexp.MustCompile(`\bVrf\d+\b`), "VRF"},
+	{regexp.MustCompile(`\b\d{6,8}\b`), "VNI"},
+	// Machines' ASNs are 4201000000 and above; those of switches, below, are handed out in order.
+	{regexp.MustCompile(`\b42(0[1-9]|[1-9]\d)\d{6}\b`), "ASN"},
+	// Addresses are chosen at random in their prefix; what is followed by a slash is a prefix.
+	{regexp.MustCompile(`\b10\.64\.\d+\.\d+($|[^/\d])`), "IPV4$1"},
+	{regexp.MustCompile(`\bfd64:[0-9a-f:]+($|[^/0-9a-f:])`), "IPV6$1"},
+	{regexp.MustCompile(` {2,}`), "  "},
 	{regexp.MustCompile(`(?m) +$`), ""},
 }
 
-// steady replaces what differs between two runs: times, and the width of columns that hold them.
+// steady replaces what differs between two runs: times, what is chosen at random, and the width of columns that hold them.
 func steady(s string) string {
 	for _, u := range unsteady {
 		s = u.is.ReplaceAllString(s, u.as)
@@ -100,7 +107,9 @@ func TestSession(t *testing.T) {
 	s.switchesUp(t)
 	s.cable(t, 1)
 	s.cable(t, 2)
-	s.eventually(t, func(r result) bool { return strings.Count(r.out, "discovered") == 2 && !strings.Contains(r.out, "-\n") }, "machine", "list")
+	s.eventually(t, func(r result) bool {
+		return strings.Count(r.out, "leaf01:swp") == 2 && strings.Count(r.out, "leaf02:swp") == 2
+	}, "machine", "list")
 	tr.run("switch list")
 	tr.run("machine list --state discovered -o wide")
 	tr.run("machine adopt 02:00:5E:10:01:00 --id machine01")
@@ -156,7 +165,7 @@ func machineIDs(t *testing.T, list string) []string {
 // TestStructuredOutput: -o json prints JSON and nothing else, with and without --wait, and the machine file can be written.
 func TestStructuredOutput(t *testing.T) {
 	s := startServer(t)
-	for _, line := range []string{"switch register -f testdata/switches.yaml", "network create blue --prefix 10.1.0.0/24"} {
+	for _, line := range []string{"switch register -f testdata/switches.yaml", "network create blue --prefix 10.1.0.0/24", "network create green --prefix 10.2.0.0/24"} {
 		if r := s.ctl(t.Context(), words(line)...); r.code != 0 {
 			t.Fatalf("%s: %s", line, r.err)
 		}
@@ -183,7 +192,7 @@ func TestStructuredOutput(t *testing.T) {
 	if !strings.Contains(r.err, "reachable") {
 		t.Errorf("progress says %q", r.err)
 	}
-	for _, line := range []string{"receipt web1 -o json", "receipt web1 --wait -o json", "move web1 --network blue -o json", "machine config machine01"} {
+	for _, line := range []string{"receipt web1 -o json", "receipt web1 --wait -o json", "move web1 --network green --wait -o json", "machine config machine01"} {
 		parsed(t, line, s.ctl(t.Context(), words(line)...))
 	}
 	file := filepath.Join(t.TempDir(), "machine.json")
@@ -230,7 +239,7 @@ func TestCompletion(t *testing.T) {
 		{"allocate --rack ''", "rack1"},
 		{"switch get leaf", "leaf01 leaf02"},
 		{"machine get ''", "machine01"},
-		{"ip release ''", "10.64.0.9"},
+		{"ip release --network blue ''", "10.64.0.9"},
 		{"switch list -o ''", "table wide json yaml"},
 	} {
 		r := s.ctl(t.Context(), append([]string{"__complete"}, words(c.typed)...)...)

@@ -85,10 +85,13 @@ func TestUsageErrors(t *testing.T) {
 // TestServerThatDoesNotAnswer: a failure ends with 1 and says whom it asked and what to do.
 func TestServerThatDoesNotAnswer(t *testing.T) {
 	for _, args := range [][]string{{"network", "list"}, {"allocate", "--network", "blue", "--wait"}} {
-		r := ctlWith(t.Context(), map[string]string{"POINTSMAN_SERVER": nobody}, "", args...)
-		if r.code != exitFailure || !strings.Contains(r.err, nobody) || !strings.Contains(r.err, "--server or $POINTSMAN_SERVER") {
-			t.Errorf("%v: exit code %d, says %q", args, r.code, r.err)
-		}
+		t.Run(args[0], func(t *testing.T) {
+			t.Parallel() // each tries for three seconds
+			r := ctlWith(t.Context(), map[string]string{"POINTSMAN_SERVER": nobody}, "", args...)
+			if r.code != exitFailure || !strings.Contains(r.err, nobody) || !strings.Contains(r.err, "--server or $POINTSMAN_SERVER") {
+				t.Errorf("exit code %d, says %q", r.code, r.err)
+			}
+		})
 	}
 }
 
