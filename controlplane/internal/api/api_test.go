@@ -215,6 +215,23 @@ func TestAMachinesDay(t *testing.T) {
 	f.await(t, "machine01", apiv1.MachineState_MACHINE_STATE_FREE)
 }
 
+// TestAFullStoreSaysSo: writes are refused with the reason, reads go on.
+func TestAFullStoreSaysSo(t *testing.T) {
+	c := startWith(t, 4<<20)
+	must(t)(c.networks.CreateNetwork(t.Context(), &apiv1.CreateNetworkRequest{Id: "blue", Prefixes: []string{"10.1.0.0/24"}}))
+	value := strings.Repeat("x", 256<<10)
+	for range 100 {
+		if _, err := c.etcd.Put(t.Context(), "big", value); err != nil {
+			break
+		}
+	}
+	_, err := c.networks.CreateNetwork(t.Context(), &apiv1.CreateNetworkRequest{Id: "green", Prefixes: []string{"10.2.0.0/24"}})
+	if st := refused(t, err, codes.Unavailable); !strings.Contains(st.Message(), "etcd is full") {
+		t.Errorf("says %q", st.Message())
+	}
+	must(t)(c.networks.GetNetwork(t.Context(), &apiv1.GetNetworkRequest{Id: "blue"}))
+}
+
 func TestHealthAndReflection(t *testing.T) {
 	c := start(t)
 	h, err := grpc_health_v1.NewHealthClient(c.conn).Check(t.Context(), &grpc_health_v1.HealthCheckRequest{})

@@ -65,10 +65,12 @@ func coded(err error) error {
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &etcd):
 		return status.Errorf(codes.Unavailable, "etcd does not answer as it should (%v); repeat the request under the same request_id", err)
 	}
-	switch st, ok := status.FromError(err); {
-	case !ok:
+	var inside interface{ GRPCStatus() *status.Status }
+	if !errors.As(err, &inside) {
 		return status.Error(codes.Internal, err.Error())
-	case st.Code() == codes.Unavailable, st.Code() == codes.DeadlineExceeded, st.Code() == codes.Canceled:
+	}
+	switch st := inside.GRPCStatus(); st.Code() {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Canceled:
 		return status.Errorf(codes.Unavailable, "etcd does not answer (%s); repeat the request under the same request_id", st.Message())
 	default:
 		return err

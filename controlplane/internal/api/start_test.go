@@ -26,8 +26,14 @@ import (
 // start runs the whole control plane in this process: embedded etcd, store, services, API on a port of the loopback.
 func start(t *testing.T) *clients {
 	t.Helper()
+	return startWith(t, 0)
+}
+
+// startWith limits the database to quota bytes; 0 is etcd's default.
+func startWith(t *testing.T, quota int64) *clients {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	etcd, err := etcdserver.Start(t.Context(), etcdserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Fast: true, Log: log})
+	etcd, err := etcdserver.Start(t.Context(), etcdserver.Config{Dir: t.TempDir(), Listen: "127.0.0.1:0", Quota: quota, Fast: true, Log: log})
 	if err != nil {
 		t.Fatal(err)
 	}
