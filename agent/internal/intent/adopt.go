@@ -37,7 +37,7 @@ func RequestAdoption(ctx context.Context, stateDir string) (string, error) {
 		}
 		return "no agent is running; it will adopt the store when it starts", nil
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	if deadline, ok := ctx.Deadline(); ok {
 		if err := conn.SetDeadline(deadline); err != nil {
 			return "", fmt.Errorf("ask agent to adopt: %w", err)
@@ -63,10 +63,10 @@ func (f *Follower) ServeAdoption(ctx context.Context) error {
 		return fmt.Errorf("listen for adoption: %w", err)
 	}
 	if err := os.Chmod(socket(f.stateDir), 0o600); err != nil {
-		listener.Close()
+		_ = listener.Close()
 		return fmt.Errorf("listen for adoption: %w", err)
 	}
-	stop := context.AfterFunc(ctx, func() { listener.Close() })
+	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
 	for {
 		conn, err := listener.Accept()
@@ -81,7 +81,7 @@ func (f *Follower) ServeAdoption(ctx context.Context) error {
 }
 
 func (f *Follower) answer(ctx context.Context, conn net.Conn) {
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	answer := make(chan string, 1)
 	select {
 	case f.adoptions <- answer:

@@ -70,7 +70,7 @@ func CutOff(ctx context.Context, endpoints []string, bind string) bool {
 		}
 		conn, err := d.DialContext(ctx, "tcp", u.Host)
 		if err == nil {
-			conn.Close()
+			_ = conn.Close()
 			return false
 		}
 		if errors.Is(err, unix.ECONNREFUSED) {

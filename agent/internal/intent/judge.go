@@ -19,7 +19,7 @@ type verdict struct {
 // judge decides what is in force, given what was and what the store holds. Pure: the clock is passed in.
 func judge(sw string, was last, m *mirror, adopt bool, now time.Time) verdict {
 	doubt, adoptable := doubts(sw, was, m)
-	if doubt != "" && !(adoptable && adopt) {
+	if doubt != "" && (!adoptable || !adopt) {
 		return verdict{last: was, holding: doubt}
 	}
 	is := last{storeUUID: m.config.value.StoreUUID, revision: m.revision, received: map[string]time.Time{}}

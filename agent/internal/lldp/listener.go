@@ -87,7 +87,7 @@ func (l *Listener) listenOn(ctx context.Context, port string, conn net.PacketCon
 	var reader sync.WaitGroup
 	reader.Go(func() { l.read(ctx, port, conn, frames) })
 	l.watch(ctx, port, frames)
-	conn.Close()
+	_ = conn.Close()
 	reader.Wait()
 }
 

@@ -54,7 +54,7 @@ func listen(port *net.Interface) (*packet.Conn, error) {
 	}
 	for _, group := range []net.HardwareAddr{nearestBridge, nearestNonTPMRBridge, nearestCustomerBridge} {
 		if err := conn.JoinGroup(group); err != nil {
-			conn.Close()
+			_ = conn.Close()
 			return nil, fmt.Errorf("join %s on %s: %w", group, port.Name, err)
 		}
 	}

@@ -35,18 +35,16 @@ func physical(l netlink.Link) bool {
 
 // follow calls seen with all ports for which want holds: at once, and again whenever a link changed. It returns when ctx ends.
 func follow(ctx context.Context, log *slog.Logger, want func(string) bool, seen func(map[string]Port)) error {
-	for {
-		err := followOnce(ctx, want, seen)
-		if ctx.Err() != nil {
-			return nil
+	for ctx.Err() == nil {
+		if err := followOnce(ctx, want, seen); ctx.Err() == nil {
+			log.Warn("following ports anew, with a full list", "err", err)
 		}
-		log.Warn("following ports anew, with a full list", "err", err)
 		select {
 		case <-ctx.Done():
-			return nil
 		case <-time.After(time.Second):
 		}
 	}
+	return nil
 }
 
 func followOnce(ctx context.Context, want func(string) bool, seen func(map[string]Port)) error {

@@ -123,7 +123,7 @@ func (s *Sender) sendOn(ctx context.Context, port Port, cameUp <-chan struct{}) 
 		s.cfg.Log.Warn("cannot announce by LLDP", "port", port.Name, "err", err)
 		return
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	ticker := time.NewTicker(s.cfg.Interval)
 	defer ticker.Stop()
 	for {

@@ -64,7 +64,7 @@ func (l *Loop) portStatus(port string, s intent.Snapshot, in plan.Intent, read r
 	wanted, has := in.Ports[port]
 	was, known := l.applied[port]
 	if has && fault == nil && blindTo == "" && (!known || was.intent.Generation != wanted.Generation) {
-		was, known = appliedPort{intent: wanted, at: time.Now(), received: s.Received[port]}, true
+		was = appliedPort{intent: wanted, at: time.Now(), received: s.Received[port]}
 		l.applied[port] = was
 	}
 	status := netmodel.PortStatus{Port: port, AppliedGeneration: was.intent.Generation, AppliedTime: was.at, ReceivedTime: was.received}

@@ -5,7 +5,6 @@ package session
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -84,29 +83,31 @@ func (m *Monitor) Sessions() []netmodel.SessionStatus {
 // Run reads until ctx ends.
 func (m *Monitor) Run(ctx context.Context) error {
 	said := ""
-	for {
+	for ctx.Err() == nil {
 		began := time.Now()
-		err := m.once(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if text := fmt.Sprint(err); err != nil && text != said {
-			m.log.Warn("BGP sessions are unknown", "err", err)
-			said = text
-		} else if err == nil {
-			said = ""
-		}
+		said = m.say(m.once(ctx), said)
 		// Reading takes longer the more VRFs there are; it gets a fifth of bgpd's time at most.
 		t := time.NewTimer(max(m.interval(time.Now()), 4*time.Since(began)))
 		select {
 		case <-ctx.Done():
-			t.Stop()
-			return nil
 		case <-t.C:
 		case <-m.wake:
-			t.Stop()
 		}
+		t.Stop()
 	}
+	return nil
+}
+
+// say logs an error once, until it is over or another.
+func (m *Monitor) say(err error, said string) string {
+	if err == nil {
+		return ""
+	}
+	if text := err.Error(); text != said {
+		m.log.Warn("BGP sessions are unknown", "err", err)
+		return text
+	}
+	return said
 }
 
 func (m *Monitor) interval(now time.Time) time.Duration {

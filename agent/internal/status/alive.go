@@ -28,11 +28,9 @@ func (h Heartbeat) Run(ctx context.Context) error {
 	wait := minWait
 	for ctx.Err() == nil {
 		began := time.Now()
-		err := h.beat(ctx)
-		if ctx.Err() != nil {
-			break
+		if err := h.beat(ctx); ctx.Err() == nil {
+			h.Log.Debug("heartbeat begins anew", "err", err)
 		}
-		h.Log.Debug("heartbeat begins anew", "err", err)
 		if wait = min(wait*2, maxWait); time.Since(began) > h.TTL {
 			wait = minWait
 		}

@@ -135,11 +135,9 @@ func (w *Writer) rouse() {
 func (w *Writer) Run(ctx context.Context) error {
 	wait := minWait
 	for ctx.Err() == nil {
-		err := w.session(ctx)
-		if ctx.Err() != nil {
-			break
+		if err := w.session(ctx); ctx.Err() == nil {
+			w.log.Debug("reports wait for etcd", "err", err)
 		}
-		w.log.Debug("reports wait for etcd", "err", err)
 		pause(ctx, wait)
 		wait = min(wait*2, maxWait)
 		if w.stored != nil {
