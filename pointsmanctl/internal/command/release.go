@@ -15,7 +15,7 @@ import (
 )
 
 // freePoll is how often a machine is asked for while its release is proven. The API has no stream of machines.
-const freePoll = 50 * time.Millisecond
+const freePoll = 10 * time.Millisecond
 
 func (a *app) releaseCommand() *cobra.Command {
 	var wait waiting
