@@ -163,6 +163,10 @@ func portDifferences(d *store.Data, sw netmodel.Switch, owners map[store.Port]ow
 			continue
 		}
 		want.Generation = stored.Value.Generation + 1
+		if stored.ModRevision == 0 {
+			// What an agent once reported of a port of this name proves nothing of this intent.
+			want.Generation = d.PortStatuses.Value(at).AppliedGeneration + 1
+		}
 		key := keys.PortIntent(sw.ID, p.Name)
 		out = append(out, rewrite{key, stored.ModRevision, func(t *store.Txn) { store.Put(t, key, wire.PortIntentCodec, want) }})
 	}

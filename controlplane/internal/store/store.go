@@ -143,10 +143,21 @@ func (s *Store) Linearize(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("read revision: %w", err)
 	}
-	// Progress is asked for, since the revision may have been made by keys that this store does not watch.
-	_ = s.client.RequestProgress(clientv3.WithRequireLeader(ctx))
-	return s.WaitRevision(ctx, answer.Header.Revision)
+	for {
+		// Progress is asked for, since the revision may have been made by keys that this store does not watch; and again, since a
+		// watch that is only being set up does not answer.
+		_ = s.client.RequestProgress(clientv3.WithRequireLeader(ctx))
+		look, cancel := context.WithTimeout(ctx, progressLook)
+		err := s.WaitRevision(look, answer.Header.Revision)
+		cancel()
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+	}
 }
+
+// progressLook is how long an answer to a request for progress is waited for.
+const progressLook = 100 * time.Millisecond
 
 // list reads everything at one revision and replaces the cache.
 func (s *Store) list(ctx context.Context) error {
