@@ -5,8 +5,8 @@ package frr
 
 import "strings"
 
-// Stage is when, in the order of one switch-wide change, a line may be sent. A port's move happens between StageAddition and
-// StageInstanceRemoval.
+// Stage is when, in the order of one switch-wide change, a line may be sent. A port leaves its VRF and
+// enters the next after StageNeighbourRemoval, and comes up after StageFilterRemoval.
 type Stage int
 
 // Stages, in order.

@@ -16,7 +16,7 @@ type SaveFRR struct {
 func (o SaveFRR) String() string { return "save frr configuration" }
 
 // Diff returns the steps that lead from observed to desired, kernel and FRR in one list: what must be there before a port moves,
-// the neighbours of leaving ports away, those of coming ports in, the moves, and then what nobody needs any more. Killed after any
+// the neighbours of leaving ports away, the moves, the neighbours of coming ports, the ports up, and then what nobody needs any more. Killed after any
 // step, the next pass leads to the same end, and at no moment is a port in a VRF other than its old and its new one. It is empty
 // where nothing differs. Parts of observed that are unknown are left alone; without the links, everything is.
 func Diff(observed, desired State) []Op {
@@ -36,8 +36,10 @@ func Diff(observed, desired State) []Op {
 	stage := func(s frr.Stage) []Op { return d.frrStage(changes, s) }
 	ops := slices.Concat(
 		d.added,
-		stage(frr.StageNeighbourRemoval), stage(frr.StageAddition), stage(frr.StageFilterRemoval),
+		stage(frr.StageNeighbourRemoval),
 		d.moved,
+		stage(frr.StageAddition), stage(frr.StageFilterRemoval),
+		d.raised,
 		stage(frr.StageInstanceRemoval),
 		d.removed,
 		stage(frr.StageVRFRemoval),
@@ -66,11 +68,12 @@ type difference struct {
 	have, want Kernel
 	knows      func(Part) bool
 
-	added, moved, removed []Op
+	added, moved, raised, removed []Op
 }
 
 func (d *difference) add(ops ...Op)    { d.added = append(d.added, ops...) }
 func (d *difference) move(ops ...Op)   { d.moved = append(d.moved, ops...) }
+func (d *difference) raise(ops ...Op)  { d.raised = append(d.raised, ops...) }
 func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
 
 // additions come in the order in which one needs the other.

@@ -54,7 +54,9 @@ func (d *difference) ours(master string) bool {
 }
 
 // port moves a port while it is down: then no packet of it is looked up anywhere between the two, and when it comes up it makes
-// itself a link-local address and wakes the session that already waits for it.
+// itself a link-local address and wakes the session that already waits for it. FRR hears of the neighbour in between: bgpd that is
+// told of a neighbour on a port of another VRF takes the port over at once, misses what zebra then says of it in the old one, and
+// may never learn the peer's address (seen with 8.4.4 on a busy machine).
 func (d *difference) port(name string, have, want Port) {
 	of := For{name}
 	moves := have.Master != want.Master
@@ -75,7 +77,7 @@ func (d *difference) port(name string, have, want Port) {
 		d.move(SetMTU{name, want.MTU, of})
 	}
 	if want.Up && (moves || !have.Up) {
-		d.move(SetUp{name, true, of})
+		d.raise(SetUp{name, true, of})
 	}
 }
 
