@@ -63,7 +63,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 // openSystem opens the network OS and FRR.
 func openSystem(cfg config.Config, log *slog.Logger) (*linux.System, *frr.Client, error) {
 	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
-	sys, err := linux.New(linux.Options{FRR: routing, Management: cfg.Management, Log: log})
+	sys, err := linux.New(linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log})
 	if err != nil {
 		routing.Close()
 		return nil, nil, err

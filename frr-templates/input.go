@@ -19,7 +19,13 @@ type Input struct {
 	// move of a port touches bgpd only.
 	MachinePorts []string
 	VRFs         []VRF
+	// BFDInterval is how often BFD packets are sent and expected, in milliseconds; three lost ones end a session. 0 means
+	// DefaultBFDInterval.
+	BFDInterval int
 }
+
+// DefaultBFDInterval is in milliseconds.
+const DefaultBFDInterval = 300
 
 // VRF is a tenant's routing instance.
 type VRF struct {

@@ -17,9 +17,16 @@ type view struct {
 	ASN        uint32
 	RouterID   netip.Addr
 	Uplinks    []string
-	Ports      []string
+	Ports      []portView
 	VRFs       []vrfView
 	Neighbours []neighbourView
+	// BFDInterval is in milliseconds.
+	BFDInterval int
+}
+
+type portView struct {
+	Name   string
+	Uplink bool
 }
 
 type vrfView struct {
@@ -47,8 +54,11 @@ type entryView struct {
 func viewOf(in Input) (view, error) {
 	v := view{
 		Hostname: in.Hostname, ASN: in.ASN, RouterID: in.RouterID,
-		Uplinks: sortedNames(in.Uplinks),
-		Ports:   sortedNames(slices.Concat(in.Uplinks, in.MachinePorts)),
+		Uplinks:     sortedNames(in.Uplinks),
+		BFDInterval: cmp.Or(in.BFDInterval, DefaultBFDInterval),
+	}
+	for _, name := range sortedNames(slices.Concat(in.Uplinks, in.MachinePorts)) {
+		v.Ports = append(v.Ports, portView{name, slices.Contains(in.Uplinks, name)})
 	}
 	for _, vrf := range in.VRFs {
 		vv := vrfView{
@@ -116,8 +126,8 @@ func check(in Input, v view) error {
 		bad("ASN is 0")
 	}
 	for _, p := range v.Ports {
-		if !word.MatchString(p) {
-			bad("port %q is not one word", p)
+		if !word.MatchString(p.Name) {
+			bad("port %q is not one word", p.Name)
 		}
 	}
 	if len(v.Ports) != len(in.Uplinks)+len(in.MachinePorts) {

@@ -120,7 +120,7 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int) (nodeSpec, err
 	}
 	config, err := yaml.Marshal(agentConfig{
 		Switch: s.Name, Etcd: etcdConfig{Endpoints: endpoints, BindDevice: mgmtVRF},
-		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true,
+		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true, FRR: frrConfig{BFDInterval: "1s"},
 	})
 	if err != nil {
 		return nodeSpec{}, err
@@ -137,6 +137,13 @@ type agentConfig struct {
 	StateDir string     `yaml:"state-dir"`
 	SendLLDP bool       `yaml:"lldp-send"`
 	Insecure bool       `yaml:"insecure"`
+	FRR      frrConfig  `yaml:"frr"`
+}
+
+// frrConfig slows BFD down: a dozen nodes share the guest's one CPU, and a burst of work on one of them must not look like the death
+// of another.
+type frrConfig struct {
+	BFDInterval string `yaml:"bfd-interval"`
 }
 
 type etcdConfig struct {

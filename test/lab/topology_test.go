@@ -123,6 +123,8 @@ etcd:
 state-dir: /var/lib/pointsman
 lldp-send: true
 insecure: true
+frr:
+    bfd-interval: 1s
 `
 	if diff := cmp.Diff(agent, files["leaf01"]["/etc/pointsman/agent.yaml"]); diff != "" {
 		t.Error(diff)

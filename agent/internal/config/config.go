@@ -60,6 +60,8 @@ type FRR struct {
 	SocketDir string `yaml:"socket-dir"`
 	// ConfigFile is what FRR loads when it starts; the agent saves there.
 	ConfigFile string `yaml:"config-file"`
+	// BFDInterval is how often BFD packets are sent and expected; three lost ones end a session.
+	BFDInterval time.Duration `yaml:"bfd-interval"`
 }
 
 // Load reads the file, lets override change it (flags come last) and checks the result. Errors name the field.
@@ -85,7 +87,7 @@ func Load(path string, override func(*Config)) (Config, error) {
 func Default() Config {
 	return Config{
 		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info", Management: []string{"eth0"},
-		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf"},
+		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf", BFDInterval: 300 * time.Millisecond},
 		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
 	}
 }
@@ -132,6 +134,9 @@ func (c Config) check() error {
 		if !filepath.IsAbs(p.path) {
 			bad(p.field, "%q is no absolute path", p.path)
 		}
+	}
+	if c.FRR.BFDInterval < 10*time.Millisecond || c.FRR.BFDInterval > time.Minute {
+		bad("frr.bfd-interval", "%s is not within 10ms and 1m", c.FRR.BFDInterval)
 	}
 	if c.NetworkOS != "linux" {
 		bad("network-os", "%q is unknown; known: linux", c.NetworkOS)

@@ -15,6 +15,7 @@ import (
 func (b *build) desireFRR() error {
 	in := frrtemplates.Input{
 		Hostname: b.hostname(), Role: b.config.Role, ASN: uint32(b.config.ASN), RouterID: b.config.Loopback,
+		BFDInterval: b.facts.BFDInterval,
 	}
 	for _, p := range b.config.Ports {
 		switch {

@@ -30,6 +30,8 @@ type Facts struct {
 	TakenVLANs  []uint16
 	// Ranges to choose from; the zero value means DefaultRanges.
 	Ranges Ranges
+	// BFDInterval is in milliseconds; 0 means the templates' default.
+	BFDInterval int
 }
 
 // PortFacts is what is known of a port that exists.

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/vishvananda/netlink/nl"
 
@@ -40,15 +41,18 @@ type Options struct {
 	FRR FRR
 	// Management are ports that are not ours to touch, besides the members of VRF mgmt. Default: eth0.
 	Management []string
-	Log        *slog.Logger
+	// BFDInterval is how often BFD packets are sent and expected; 0 means the templates' default.
+	BFDInterval time.Duration
+	Log         *slog.Logger
 }
 
 // System is a switch that runs plain Linux. Its methods may be called concurrently, but two Applys at once make no sense.
 type System struct {
-	frr        FRR
-	management []string
-	log        *slog.Logger
-	route      *socket
+	frr         FRR
+	management  []string
+	bfdInterval time.Duration
+	log         *slog.Logger
+	route       *socket
 }
 
 var (
@@ -71,7 +75,7 @@ func New(o Options) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &System{frr: o.FRR, management: o.Management, log: o.Log, route: route}, nil
+	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, log: o.Log, route: route}, nil
 }
 
 // Close releases the kernel's side.
@@ -124,7 +128,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	if err != nil {
 		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
 	}
-	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}}
+	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds())}
 	for _, l := range links {
 		_, svi := sviOf(l)
 		switch {
