@@ -131,7 +131,7 @@ func TestALeafThatIsAwayKeepsItsMachineAway(t *testing.T) {
 	waits := func() error {
 		m, err := f.inventory.GetMachine(a.Machine)
 		if err != nil || m.State != netmodel.MachineReleasing || len(m.PendingRelease) != 1 || m.PendingRelease[0].Switch != "leaf02" {
-			return fmt.Errorf("%+v, %v", m, err)
+			return fmt.Errorf("%+v (%w)", m, err)
 		}
 		return nil
 	}
@@ -148,7 +148,7 @@ func TestALeafThatIsAwayKeepsItsMachineAway(t *testing.T) {
 	}
 	etcdtest.Eventually(t, func() error {
 		if sw, err := f.inventory.GetSwitch("leaf02"); err != nil || sw.Alive {
-			return fmt.Errorf("%+v, %v", sw, err)
+			return fmt.Errorf("%+v (%w)", sw, err)
 		}
 		return nil
 	})

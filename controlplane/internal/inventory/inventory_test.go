@@ -299,7 +299,7 @@ func TestAdoption(t *testing.T) {
 	}
 	etcdtest.Eventually(t, func() error {
 		if m, err := s.GetMachine("early"); err != nil || m.State != netmodel.MachineFree {
-			return fmt.Errorf("%+v, %v", m, err)
+			return fmt.Errorf("%+v (%w)", m, err)
 		}
 		if len(s.ListMachines(netmodel.MachineDiscovered, "")) != 1 {
 			return fmt.Errorf("%+v", s.ListMachines("", ""))

@@ -49,10 +49,12 @@ func (s *Service) changeMachine(ctx context.Context, call store.Call, decide fun
 	if err != nil {
 		return netmodel.MachineView{}, err
 	}
-	view, err := s.GetMachine(m.ID)
-	if err != nil {
-		return netmodel.MachineView{Machine: m}, nil // deleted, just now or meanwhile
-	}
+	view := netmodel.MachineView{Machine: m} // of one that is deleted, just now or meanwhile
+	s.store.Read(func(d *store.Data) {
+		if v, ok := discover.One(d.Fabric(), m.ID); ok {
+			view = v
+		}
+	})
 	return view, nil
 }
 

@@ -157,11 +157,16 @@ func TestCreateIsRefused(t *testing.T) {
 // TestOverlappingNetworksAtOnce: of networks that overlap, created at once by several replicas, one wins.
 func TestOverlappingNetworksAtOnce(t *testing.T) {
 	endpoint := etcdtest.Start(t)
-	var wg sync.WaitGroup
-	for i := range 8 {
+	var replicas []*network.Service
+	for range 8 {
 		s, _ := start(t, endpoint, time.Minute)
-		wg.Go(func() {
-			for round := range 5 {
+		replicas = append(replicas, s)
+	}
+	const rounds = 10
+	for round := range rounds {
+		var wg sync.WaitGroup
+		for i, s := range replicas {
+			wg.Go(func() {
 				_, err := s.Create(t.Context(), call, network.CreateRequest{
 					Project: "default", ID: fmt.Sprintf("r%d-%d", round, i), Prefixes: prefixes(fmt.Sprintf("10.%d.0.0/%d", round, 16+i)),
 				})
@@ -169,13 +174,13 @@ func TestOverlappingNetworksAtOnce(t *testing.T) {
 				if err != nil && (!errors.As(err, &r) || r.Kind != store.Precondition) {
 					t.Error(err)
 				}
-			}
-		})
+			})
+		}
+		wg.Wait()
 	}
-	wg.Wait()
 	s, _ := start(t, endpoint, time.Minute)
-	if all := s.List("", ""); len(all) != 5 {
-		t.Errorf("%d networks, want one a round: %v", len(all), all)
+	if all := s.List("", ""); len(all) != rounds {
+		t.Errorf("%d networks, want one a round, which are %d", len(all), rounds)
 	}
 }
 

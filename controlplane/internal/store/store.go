@@ -200,23 +200,31 @@ func (s *Store) advance(revision int64) {
 // Run follows etcd until ctx ends. After a compaction or a lost watch it lists anew.
 func (s *Store) Run(ctx context.Context) error {
 	for ctx.Err() == nil {
-		err := s.watch(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		s.mu.Lock()
-		s.synced = false
-		s.mu.Unlock()
-		s.log.Warn("store watch ended, listing anew", "error", err)
-		if err := s.list(ctx); err != nil && ctx.Err() == nil {
-			s.log.Warn("list store", "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(time.Second):
-			}
+		if err := s.watch(ctx); ctx.Err() == nil {
+			s.log.Warn("store watch ended, listing anew", "error", err)
+			s.relist(ctx)
 		}
 	}
 	return nil
+}
+
+// relistAfter is how long a listing that failed waits for the next.
+const relistAfter = time.Second
+
+// relist replaces the cache after a gap in the watch; until the next watch runs the cache does not follow.
+func (s *Store) relist(ctx context.Context) {
+	s.mu.Lock()
+	s.synced = false
+	s.mu.Unlock()
+	err := s.list(ctx)
+	if err == nil || ctx.Err() != nil {
+		return
+	}
+	s.log.Warn("list store", "error", err)
+	select {
+	case <-ctx.Done():
+	case <-time.After(relistAfter):
+	}
 }
 
 var errWatchClosed = errors.New("etcd closed the watch")
