@@ -41,6 +41,11 @@ func TestMovesWithFRR(t *testing.T) {
 	l.open(client)
 	machine := l.startMachine()
 	l.converge(leafIntent())
+	for _, f := range []*frrguest.FRR{daemons, machine} {
+		if out, err := f.Load("log timestamp precision 3\ndebug bgp neighbor-events\ndebug bgp nht\ndebug zebra events\n"); err != nil {
+			t.Fatalf("%v: %s", err, out)
+		}
+	}
 	prefix := netip.MustParsePrefix("10.0.0.1/32")
 	vrfs := []string{"Vrf104001", "Vrf104002"}
 	var applied, took []time.Duration
@@ -49,10 +54,17 @@ func TestMovesWithFRR(t *testing.T) {
 			leafIntent(tenantPort("swp1", 104001, 1)), leafIntent(tenantPort("swp1", 104002, 1)), leafIntent(),
 		} {
 			begin := time.Now()
+			_, logged := daemons.Log(0)
+			_, loggedThere := machine.Log(0)
 			l.converge(intent)
 			applied = append(applied, time.Since(begin).Round(time.Millisecond))
 			if i < len(vrfs) {
-				l.awaitRoute(vrfs[i], prefix)
+				if !l.holdsSoon(vrfs[i], prefix) {
+					log, _ := daemons.Log(logged)
+					there, _ := machine.Log(loggedThere)
+					t.Fatalf("%s does not hold %s after 20 s\nthe leaf:\n%s\n%s\nthe machine:\n%s\n%s", vrfs[i], prefix,
+						about(log, "swp1", "fe80"), shown(daemons, vrfs[i]), about(there, "m1", "fe80"), shown(machine, "default"))
+				}
 				took = append(took, time.Since(begin).Round(time.Millisecond))
 			}
 			for j, vrf := range vrfs {
@@ -87,20 +99,43 @@ func (l *leaf) startMachine() *frrguest.FRR {
 	return machine
 }
 
-func (l *leaf) awaitRoute(vrf string, prefix netip.Prefix) {
+// holdsSoon reports whether a VRF comes to hold a route to the machine.
+func (l *leaf) holdsSoon(vrf string, prefix netip.Prefix) bool {
 	l.Helper()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
 		hops, err := l.RouteNextHops(l.Context(), vrf, prefix)
 		if err != nil {
 			l.Fatal(err)
 		}
 		if len(hops) == 1 && hops[0].IsLinkLocalUnicast() {
-			return
-		}
-		if time.Now().After(deadline) {
-			l.Fatalf("%s does not hold %s after 20 s: %v\n%s", vrf, prefix, hops, l.ip("-d addr"))
+			return true
 		}
 	}
+	return false
+}
+
+// about returns the lines of a log that name one of some things.
+func about(log string, things ...string) string {
+	var out []string
+	for line := range strings.Lines(log) {
+		for _, thing := range things {
+			if strings.Contains(line, thing) {
+				out = append(out, line)
+				break
+			}
+		}
+	}
+	return strings.Join(out, "")
+}
+
+// shown is what FRR says of its sessions and routes.
+func shown(f *frrguest.FRR, vrf string) string {
+	var out []string
+	for _, command := range []string{"show bgp vrf " + vrf + " neighbors", "show bgp vrf " + vrf, "show ip route vrf " + vrf, "show bgp vrf " + vrf + " nexthop", "show interface"} {
+		said, _ := f.Shell("-c", command)
+		out = append(out, command, said)
+	}
+	return strings.Join(out, "\n")
 }
 
 // mustBeQuiet runs another pass, and reads in FRR's log that it was told nothing.
