@@ -30,7 +30,7 @@ func TestReceipt(t *testing.T) {
 		etcdtest.Eventually(t, func() error {
 			v, err := f.allocations.Get("default", a.ID)
 			if err != nil || len(v.Receipt.Stamps) != phases || !strings.Contains(fmt.Sprint(v.Receipt.WaitingFor), says) {
-				return fmt.Errorf("%+v, %v", v.Receipt, err)
+				return fmt.Errorf("%+v (%w)", v.Receipt, err)
 			}
 			return nil
 		})
@@ -70,7 +70,7 @@ func TestDegraded(t *testing.T) {
 	etcdtest.Eventually(t, func() error {
 		v, err := f.allocations.Get("default", a.ID)
 		if err != nil || len(v.Receipt.Stamps) != 3 || len(v.Receipt.WaitingFor) != 1 || !strings.Contains(v.Receipt.WaitingFor[0], "spine01") {
-			return fmt.Errorf("%+v, %v", v.Receipt, err)
+			return fmt.Errorf("%+v (%w)", v.Receipt, err)
 		}
 		return nil
 	})
