@@ -52,19 +52,20 @@ func (s *Speaker) reconcilePeers(ctx context.Context) error {
 		return err
 	}
 	want := map[string]Uplink{}
-	for _, u := range s.c.Uplinks {
+	for _, u := range s.wantedUplinks() {
 		if router := s.peers.on(u.Interface); router.IsValid() {
 			want[router.WithZone(u.Interface).String()] = u
 		}
 	}
-	for address := range have {
-		if _, ok := want[address]; ok {
+	for address, peer := range have {
+		if u, ok := want[address]; ok && u.PeerASN == peer.GetConf().GetPeerAsn() {
 			continue
 		}
 		s.c.Log.Info("drop peer", "peer", address)
 		if err := s.bgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: address}); err != nil {
 			return fmt.Errorf("drop peer %s: %w", address, err)
 		}
+		delete(have, address)
 	}
 	for address, u := range want {
 		if _, ok := have[address]; ok {
@@ -84,7 +85,8 @@ func newPeer(address string, u Uplink) *api.Peer {
 		Timers: &api.Timers{Config: &api.TimersConfig{
 			ConnectRetry: connectRetry, HoldTime: holdTime, KeepaliveInterval: keepalive, IdleHoldTimeAfterReset: idleAfterReset,
 		}},
-		Transport: &api.Transport{BindInterface: u.Interface},
+		// The unspecified local address keeps GoBGP from announcing "::" as the next hop, which FRR calls martian.
+		Transport: &api.Transport{BindInterface: u.Interface, LocalAddress: "::"},
 	}
 	for _, f := range families {
 		p.AfiSafis = append(p.AfiSafis, &api.AfiSafi{Config: &api.AfiSafiConfig{Family: f, Enabled: true}})
@@ -110,7 +112,7 @@ func (s *Speaker) report(ctx context.Context) error {
 	}
 	var sessions []Session
 	rib := rib{}
-	for _, u := range s.c.Uplinks {
+	for _, u := range s.wantedUplinks() {
 		session := Session{Interface: u.Interface, Peer: s.peers.on(u.Interface), State: "no router heard"}
 		if p, ok := have[session.Peer.WithZone(u.Interface).String()]; ok && session.Peer.IsValid() {
 			session.PeerASN = p.GetState().GetPeerAsn()
@@ -134,6 +136,11 @@ func (s *Speaker) tell(sessions []Session, routes map[netip.Prefix][]NextHop) {
 	newRoutes := s.routes == nil || !equalRoutes(s.routes, routes)
 	s.sessions, s.routes = sessions, routes
 	s.mu.Unlock()
+	if newSessions {
+		for _, l := range s.links {
+			l.wake() // the interval of its advertisements may be another now
+		}
+	}
 	if newSessions && s.c.OnSessions != nil {
 		s.c.OnSessions(slices.Clone(sessions))
 	}

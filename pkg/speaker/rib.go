@@ -8,9 +8,8 @@ import (
 	"slices"
 
 	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
-
 	"github.com/osrg/gobgp/v3/pkg/apiutil"
+	"github.com/osrg/gobgp/v3/pkg/packet/bgp"
 )
 
 // way is a route from one router.
@@ -65,7 +64,14 @@ func (s *Speaker) learn(ctx context.Context, r rib, session Session) error {
 				return // no unicast prefix
 			}
 			for _, p := range d.GetPaths() {
-				length := asPathLength(p)
+				attrs, err := apiutil.GetNativePathAttributes(p)
+				if err != nil {
+					continue
+				}
+				asns, length := asPath(attrs)
+				if slices.Contains(asns, s.c.ASN) {
+					continue // a loop (RFC 4271, section 9.1.2): adj-in holds these too
+				}
 				r[prefix] = append(r[prefix], way{NextHop{Gateway: session.Peer, Interface: session.Interface}, length})
 			}
 		})
@@ -76,20 +82,17 @@ func (s *Speaker) learn(ctx context.Context, r rib, session Session) error {
 	return nil
 }
 
-// asPathLength is a path's length as RFC 4271, section 9.1.2.2, counts it: a set is one.
-func asPathLength(p *api.Path) int {
-	attrs, err := apiutil.GetNativePathAttributes(p)
-	if err != nil {
-		return 0
-	}
+// asPath are the ASNs of a path and its length as RFC 4271, section 9.1.2.2, counts it: a set is one.
+func asPath(attrs []bgp.PathAttributeInterface) (asns []uint32, length int) {
 	for _, a := range attrs {
-		if path, ok := a.(*bgp.PathAttributeAsPath); ok {
-			var n int
-			for _, segment := range path.Value {
-				n += segment.ASLen()
-			}
-			return n
+		path, ok := a.(*bgp.PathAttributeAsPath)
+		if !ok {
+			continue
+		}
+		for _, segment := range path.Value {
+			asns = append(asns, segment.GetAS()...)
+			length += segment.ASLen()
 		}
 	}
-	return 0
+	return asns, length
 }

@@ -5,6 +5,7 @@ package speaker
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -14,14 +15,13 @@ import (
 	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
-	"github.com/osrg/gobgp/v3/pkg/server"
 )
 
 // Config of a Speaker.
 type Config struct {
 	ASN      uint32
 	RouterID netip.Addr // IPv4
-	// Uplinks are the interfaces to speak on, by name. They may come and go.
+	// Uplinks are the first interfaces to speak on, by name; see SetUplinks. They may come and go.
 	Uplinks []Uplink
 	// Announce are the first routes to announce; see Announce.
 	Announce []Route
@@ -67,6 +67,11 @@ type Session struct {
 	State       string     `json:"state"`
 }
 
+// listening says whether GoBGP takes the router's connection.
+func (s Session) listening() bool {
+	return s.Peer.IsValid() && s.State != api.PeerState_UNKNOWN.String() && s.State != api.PeerState_IDLE.String()
+}
+
 // Timers: the leaf's are the same; the lower hold time counts (RFC 4271, section 4.2).
 const (
 	holdTime          = 9
@@ -81,11 +86,13 @@ const (
 // Speaker speaks BGP until its Run ends.
 type Speaker struct {
 	c     Config
-	bgp   *server.BgpServer
+	bgp   *engine
 	kick  chan struct{}
 	peers *peers
+	links map[string]*link // by interface; the loop's own
 
 	mu        sync.Mutex
+	uplinks   []Uplink
 	announced map[netip.Prefix]announcement
 	wanted    map[netip.Prefix]Route
 	routes    map[netip.Prefix][]NextHop
@@ -108,7 +115,10 @@ func New(c Config) (*Speaker, error) {
 	if c.Log == nil {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
-	s := &Speaker{c: c, kick: make(chan struct{}, 1), announced: map[netip.Prefix]announcement{}, peers: newPeers()}
+	s := &Speaker{
+		c: c, kick: make(chan struct{}, 1), peers: newPeers(), links: map[string]*link{},
+		uplinks: slices.Clone(c.Uplinks), announced: map[netip.Prefix]announcement{},
+	}
 	if err := s.Announce(c.Announce); err != nil {
 		return nil, err
 	}
@@ -119,7 +129,7 @@ func New(c Config) (*Speaker, error) {
 func (s *Speaker) Announce(routes []Route) error {
 	wanted := map[netip.Prefix]Route{}
 	for _, r := range routes {
-		if _, err := attributes(r); err != nil {
+		if err := r.Check(); err != nil {
 			return fmt.Errorf("announce %s: %w", r.Prefix, err)
 		}
 		wanted[r.Prefix] = r
@@ -138,17 +148,25 @@ func (s *Speaker) wake() {
 	}
 }
 
-// Run speaks until ctx ends; it then closes the sessions with a cease.
-func (s *Speaker) Run(ctx context.Context) error {
-	s.bgp = server.NewBgpServer(server.LoggerOption(&bridge{s.c.Log}))
-	served := make(chan struct{})
-	go func() { s.bgp.Serve(); close(served) }()
-	defer s.stop()
-	global := &api.Global{Asn: s.c.ASN, RouterId: s.c.RouterID.String(), ListenPort: bgpPort, ListenAddresses: []string{"::"}}
-	if err := s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: global}); err != nil {
-		return fmt.Errorf("start BGP: %w", err)
-	}
-	if err := s.exportOwnOnly(ctx); err != nil {
+// SetUplinks replaces the uplinks to speak on. Sessions on those that stay are left alone, unless the peer's ASN changed.
+func (s *Speaker) SetUplinks(uplinks []Uplink) {
+	s.mu.Lock()
+	s.uplinks = slices.Clone(uplinks)
+	s.mu.Unlock()
+	s.wake()
+}
+
+func (s *Speaker) wantedUplinks() []Uplink {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.uplinks
+}
+
+// Run speaks until ctx ends; it then closes the sessions with a cease. It must be called once.
+func (s *Speaker) Run(ctx context.Context) (err error) {
+	s.bgp = takeEngine(s.c.Log)
+	defer func() { err = errors.Join(err, s.bgp.release()) }()
+	if err := s.bgp.start(ctx, s.c); err != nil {
 		return err
 	}
 	watch := &api.WatchEventRequest{
@@ -158,23 +176,9 @@ func (s *Speaker) Run(ctx context.Context) error {
 	if err := s.bgp.WatchEvent(ctx, watch, func(*api.WatchEventResponse) { s.wake() }); err != nil {
 		return fmt.Errorf("watch BGP: %w", err)
 	}
-	var links sync.WaitGroup
-	for _, u := range s.c.Uplinks {
-		links.Go(func() { s.follow(ctx, u) })
-	}
-	defer links.Wait()
+	defer s.reconcileLinks(ctx, nil)
 	s.loop(ctx)
 	return nil
-}
-
-// stop ends GoBGP; its goroutines end with it.
-func (s *Speaker) stop() {
-	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
-	defer cancel()
-	if err := s.bgp.StopBgp(ctx, &api.StopBgpRequest{}); err != nil {
-		s.c.Log.Warn("stop BGP", "error", err)
-	}
-	s.bgp.Stop()
 }
 
 // loop brings GoBGP in line with what is wanted, and tells what it knows. It is level-triggered: events only wake it.
@@ -196,6 +200,7 @@ func (s *Speaker) loop(ctx context.Context) {
 }
 
 func (s *Speaker) reconcile(ctx context.Context) error {
+	s.reconcileLinks(ctx, s.wantedUplinks())
 	if err := s.reconcileAnnouncements(ctx); err != nil {
 		return err
 	}
@@ -205,29 +210,11 @@ func (s *Speaker) reconcile(ctx context.Context) error {
 	return s.report(ctx)
 }
 
-// exportOwnOnly lets out what originates here and nothing else: a machine is no transit.
-func (s *Speaker) exportOwnOnly(ctx context.Context) error {
-	own := &api.Statement{
-		Name:       "own",
-		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL},
-		Actions:    &api.Actions{RouteAction: api.RouteAction_ACCEPT},
-	}
-	policy := &api.Policy{Name: "own", Statements: []*api.Statement{own}}
-	if err := s.bgp.AddPolicy(ctx, &api.AddPolicyRequest{Policy: policy}); err != nil {
-		return fmt.Errorf("add export policy: %w", err)
-	}
-	assignment := &api.PolicyAssignment{Name: "global", Direction: api.PolicyDirection_EXPORT, Policies: []*api.Policy{policy}, DefaultAction: api.RouteAction_REJECT}
-	if err := s.bgp.AddPolicyAssignment(ctx, &api.AddPolicyAssignmentRequest{Assignment: assignment}); err != nil {
-		return fmt.Errorf("assign export policy: %w", err)
-	}
-	return nil
-}
-
 func (s *Speaker) reconcileAnnouncements(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for prefix, a := range s.announced {
-		if w, ok := s.wanted[prefix]; ok && w.equal(a.route) {
+		if w, ok := s.wanted[prefix]; ok && w.Equal(a.route) {
 			continue
 		}
 		if err := s.bgp.DeletePath(ctx, &api.DeletePathRequest{TableType: api.TableType_GLOBAL, Uuid: a.uuid}); err != nil {
@@ -252,7 +239,14 @@ func (s *Speaker) reconcileAnnouncements(ctx context.Context) error {
 	return nil
 }
 
-func (r Route) equal(o Route) bool {
+// Equal reports whether two routes are announced alike.
+func (r Route) Equal(o Route) bool {
 	return r.Prefix == o.Prefix && slices.Equal(r.Communities, o.Communities) && slices.Equal(r.ExtendedCommunities, o.ExtendedCommunities) &&
 		slices.Equal(r.LargeCommunities, o.LargeCommunities) && slices.Equal(r.ASPath, o.ASPath)
+}
+
+// Check reports what of a route cannot be announced.
+func (r Route) Check() error {
+	_, err := attributes(r)
+	return err
 }

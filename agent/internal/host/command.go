@@ -28,7 +28,7 @@ The machine file may appear, change and vanish at any time. When it vanishes, wh
 			}
 			var level slog.Level
 			if err := level.UnmarshalText([]byte(c.LogLevel)); err != nil {
-				return fmt.Errorf("read %s: log-level: %w", file, err)
+				return err // Load checked it
 			}
 			return Run(cmd.Context(), c, slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: level})))
 		},

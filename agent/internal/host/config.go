@@ -7,10 +7,13 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/pkg/speaker"
 )
@@ -78,6 +81,14 @@ func parse(text []byte) (Config, error) {
 	if len(c.Uplinks) == 0 {
 		errs = append(errs, errors.New("uplinks: name at least one interface"))
 	}
+	for i, u := range c.Uplinks {
+		if u == "" || len(u) >= unix.IFNAMSIZ || slices.Index(c.Uplinks, u) != i {
+			errs = append(errs, fmt.Errorf("uplinks[%d]: %q is no interface's name, or named twice", i, u))
+		}
+	}
+	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
+		errs = append(errs, fmt.Errorf("log-level: %q is not debug, info, warn or error", c.LogLevel))
+	}
 	if _, err := c.extra(); err != nil {
 		errs = append(errs, err)
 	}
@@ -96,10 +107,15 @@ func (c Config) extra() ([]speaker.Route, error) {
 		}
 		if p != p.Masked() {
 			errs = append(errs, fmt.Errorf("extra-announcements[%d].prefix: %s has host bits; did you mean %s?", i, p, p.Masked()))
+			continue
 		}
-		out = append(out, speaker.Route{
+		r := speaker.Route{
 			Prefix: p, Communities: a.Communities, ExtendedCommunities: a.ExtendedCommunities, LargeCommunities: a.LargeCommunities, ASPath: a.ASPath,
-		})
+		}
+		if err := r.Check(); err != nil {
+			errs = append(errs, fmt.Errorf("extra-announcements[%d].%w", i, err))
+		}
+		out = append(out, r)
 	}
 	return out, errors.Join(errs...)
 }

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/protobuf/encoding/protojson"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -76,25 +78,44 @@ func parseMachine(text []byte) (Machine, error) {
 	slices.SortFunc(m.Addresses, netip.Prefix.Compare)
 	m.Addresses = slices.Compact(m.Addresses)
 	for i, u := range c.GetUplinks() {
-		if u.GetName() == "" && u.GetMac() == "" {
-			errs = append(errs, fmt.Errorf("uplinks[%d]: name or mac is needed", i))
+		up := Uplink{Name: u.GetName(), MAC: u.GetMac(), PeerASN: u.GetSwitchAsn()}
+		if err := up.check(m.ASN); err != nil {
+			errs = append(errs, fmt.Errorf("uplinks[%d]%w", i, err))
 		}
-		m.Uplinks = append(m.Uplinks, Uplink{Name: u.GetName(), MAC: u.GetMac(), PeerASN: u.GetSwitchAsn()})
+		m.Uplinks = append(m.Uplinks, up)
 	}
 	return m, errors.Join(errs...)
 }
 
+func (u Uplink) check(own uint32) error {
+	if u.Name == "" && u.MAC == "" {
+		return errors.New(": name or mac is needed")
+	}
+	if len(u.Name) >= unix.IFNAMSIZ {
+		return fmt.Errorf(".name: %q is longer than an interface's name", u.Name)
+	}
+	if _, err := net.ParseMAC(u.MAC); u.MAC != "" && err != nil {
+		return fmt.Errorf(".mac: %q is not a MAC address, such as 02:00:5e:10:00:01", u.MAC)
+	}
+	if u.PeerASN != 0 && u.PeerASN == own {
+		return fmt.Errorf(".switchAsn: %d is the machine's own ASN", own)
+	}
+	return nil
+}
+
 // hostPrefix reads a host address, with or without its length.
 func hostPrefix(text string) (netip.Prefix, error) {
-	if a, err := netip.ParseAddr(text); err == nil && a.Zone() == "" {
-		return netip.PrefixFrom(a, a.BitLen()), nil
-	}
 	p, err := netip.ParsePrefix(text)
-	if err != nil {
-		return netip.Prefix{}, err
+	if a, bare := netip.ParseAddr(text); bare == nil && a.Zone() == "" {
+		p, err = netip.PrefixFrom(a, a.BitLen()), nil
 	}
-	if p.Bits() != p.Addr().BitLen() {
-		return netip.Prefix{}, fmt.Errorf("%s is not a host address; write %s/%d", text, p.Addr(), p.Addr().BitLen())
+	switch a := p.Addr(); {
+	case err != nil:
+		return netip.Prefix{}, fmt.Errorf("%q is not an address, such as 10.1.0.5/32", text)
+	case p.Bits() != a.BitLen():
+		return netip.Prefix{}, fmt.Errorf("%s is not a host address; write %s/%d", text, a, a.BitLen())
+	case a.Is4In6() || !a.IsGlobalUnicast():
+		return netip.Prefix{}, fmt.Errorf("%s is not a unicast address that others can reach", text)
 	}
 	return p, nil
 }
@@ -112,9 +133,4 @@ func (m Machine) routerID() netip.Addr {
 	var raw [4]byte
 	binary.BigEndian.PutUint32(raw[:], h.Sum32()|1)
 	return netip.AddrFrom4(raw)
-}
-
-func (m Machine) equal(o Machine) bool {
-	return m.Machine == o.Machine && m.Allocation == o.Allocation && m.Hostname == o.Hostname && m.ASN == o.ASN && m.MTU == o.MTU &&
-		slices.Equal(m.Addresses, o.Addresses) && slices.Equal(m.Uplinks, o.Uplinks)
 }

@@ -2,35 +2,29 @@ package host
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
+	"github.com/vishvananda/netlink"
 
 	"github.com/pointsman/pointsman/agent/internal/lldp"
 	"github.com/pointsman/pointsman/pkg/speaker"
 )
 
-// Run follows the machine file until ctx ends. Routes and addresses then stay, so that a new version of this program takes over
-// without a gap for the machine's own connections; sessions are closed.
+// Run follows the machine file until ctx ends. Sessions are then closed; routes and addresses stay, and the next start takes them
+// over, so that a new version of this program costs the machine's own connections no more than a pause.
 func Run(ctx context.Context, c Config, log *slog.Logger) error {
-	h := &host{c: c, log: log}
+	h := &host{c: c, log: log, prepared: map[string]int{}, takeover: time.Now().Add(takeover)}
 	if err := hashPorts(); err != nil {
 		log.Warn("prepare kernel", "error", err)
 	}
-	for _, u := range c.Uplinks {
-		if err := prepareUplink(u, 0); err != nil {
-			log.Warn("prepare uplink", "error", err)
-		}
-	}
+	h.prepare(c.Uplinks, 0)
 	h.owned = h.recall()
 	var services sync.WaitGroup
 	defer services.Wait()
@@ -43,7 +37,11 @@ func Run(ctx context.Context, c Config, log *slog.Logger) error {
 	}
 	changed := make(chan struct{}, 1)
 	services.Go(func() { watchFile(ctx, c.MachineFile, changed) })
+	services.Go(func() { watchLinks(ctx, changed) })
 	h.follow(ctx, changed)
+	if err := os.Remove(c.StatusFile); err != nil && !errors.Is(err, os.ErrNotExist) {
+		log.Warn("remove status", "error", err)
+	}
 	return nil
 }
 
@@ -60,33 +58,56 @@ type host struct {
 	c   Config
 	log *slog.Logger
 
-	machine Machine
-	speaker *running
+	speaker  *running
+	complain string         // the last error of a pass, which is logged once
+	prepared map[string]int // uplinks that were set up once, and their indexes
 
 	mu       sync.Mutex
-	owned    []netip.Prefix // addresses that are on the loopback interface because of us
+	machine  Machine        // written by the pass only
+	owned    []netip.Prefix // addresses that are on the loopback interface because of us, the wanted first
 	routes   map[netip.Prefix][]speaker.NextHop
 	sessions []speaker.Session
+	told     []byte    // the last status
+	takeover time.Time // until then the routes of the run before stay, if none are learned
 }
 
 // running is a speaker with its end.
 type running struct {
 	*speaker.Speaker
-	stop func()
+	uplinks  []speaker.Uplink
+	announce []speaker.Route
+	cancel   func()
+	done     chan struct{} // closed when it has ended
 }
 
-// slowPass catches what events missed.
-const slowPass = 2 * time.Second
+func (r *running) ended() bool {
+	select {
+	case <-r.done:
+		return true
+	default:
+		return false
+	}
+}
 
-// follow brings the machine in line with its file, whenever that changes.
+const (
+	slowPass = 2 * time.Second  // catches what events missed
+	takeover = 10 * time.Second // sessions come up in less
+)
+
+// follow brings the machine in line with its file, whenever that or the links change.
 func (h *host) follow(ctx context.Context, changed <-chan struct{}) {
 	defer h.silence()
 	tick := time.NewTicker(slowPass)
 	defer tick.Stop()
 	for {
+		var complaint string
 		if err := h.pass(ctx); err != nil && ctx.Err() == nil {
-			h.log.Warn("follow machine file", "error", err)
+			complaint = err.Error()
 		}
+		if complaint != h.complain && complaint != "" {
+			h.log.Warn("follow machine file", "error", complaint)
+		}
+		h.complain = complaint
 		select {
 		case <-ctx.Done():
 			return
@@ -100,16 +121,14 @@ func (h *host) pass(ctx context.Context) error {
 	m, err := readMachine(h.c.MachineFile)
 	switch {
 	case errors.Is(err, errNoMachine):
-		return h.leave()
-	case err != nil:
-		return err // the last good file stays in force
+		err = h.leave()
+	case err != nil && h.speaker == nil:
+	case err != nil: // the last good file stays in force
+		err = errors.Join(err, h.become(ctx, h.machine))
+	default:
+		err = h.become(ctx, m)
 	}
-	if h.speaker == nil || !m.equal(h.machine) {
-		if err := h.become(ctx, m); err != nil {
-			return err
-		}
-	}
-	return h.install()
+	return errors.Join(err, h.writeStatus())
 }
 
 // leave is what a machine without a file does: nothing is announced, and nothing of the last allocation stays.
@@ -118,15 +137,13 @@ func (h *host) leave() error {
 		h.log.Info("no machine file: the speaker ends", "allocation", h.machine.Allocation)
 	}
 	h.silence()
-	h.machine = Machine{}
+	h.is(Machine{})
 	h.learned(nil)
-	if err := h.own(nil); err != nil {
-		return err
-	}
-	return errors.Join(kernelRoutes(nil, nil), h.writeStatus())
+	return errors.Join(kernelRoutes(nil, nil), h.drop(nil))
 }
 
-// become makes the machine what its file says. Another ASN or router ID needs another speaker; addresses alone do not.
+// become makes the machine what its file says; on a machine that is so already it changes nothing. Addresses come first and go
+// last: the source of a route must be there, or the kernel removes the route.
 func (h *host) become(ctx context.Context, m Machine) error {
 	uplinks, err := h.uplinks(m)
 	if err != nil {
@@ -136,52 +153,80 @@ func (h *host) become(ctx context.Context, m Machine) error {
 	if err != nil {
 		return err
 	}
-	if err := h.own(m.Addresses); err != nil {
+	if err := h.hold(m.Addresses); err != nil {
 		return err
 	}
-	if h.speaker != nil && m.ASN == h.machine.ASN && m.routerID() == h.machine.routerID() && slices.Equal(m.Uplinks, h.machine.Uplinks) {
-		h.log.Info("machine file changed", "allocation", m.Allocation, "addresses", m.Addresses)
-		h.machine = m
-		return h.speaker.Announce(announce)
+	if err := h.speak(ctx, m, uplinks, announce); err != nil {
+		return err
 	}
-	h.silence()
-	h.machine = m
-	h.log.Info("speaker starts", "allocation", m.Allocation, "asn", m.ASN, "addresses", m.Addresses)
-	return h.speak(ctx, speaker.Config{
-		ASN: m.ASN, RouterID: m.routerID(), Uplinks: uplinks, Announce: announce, Log: h.log,
-		OnRoutes: func(routes map[netip.Prefix][]speaker.NextHop) {
-			h.learned(routes)
-			if err := h.install(); err != nil {
-				h.log.Warn("install routes", "error", err)
-			}
-		},
-		OnSessions: func(sessions []speaker.Session) {
-			h.mu.Lock()
-			h.sessions = sessions
-			h.mu.Unlock()
-			h.log.Info("sessions", "now", sessions)
-			if err := h.writeStatus(); err != nil {
-				h.log.Warn("write status", "error", err)
-			}
-		},
-	})
+	return errors.Join(h.install(), h.drop(m.Addresses))
 }
 
-func (h *host) speak(ctx context.Context, c speaker.Config) error {
-	s, err := speaker.New(c)
+// speak announces as m. Another ASN or router ID needs another speaker; other addresses and uplinks do not.
+func (h *host) speak(ctx context.Context, m Machine, uplinks []speaker.Uplink, announce []speaker.Route) error {
+	if h.speaker == nil || h.speaker.ended() || m.ASN != h.machine.ASN || m.routerID() != h.machine.routerID() {
+		h.silence()
+		return h.startSpeaker(ctx, m, uplinks, announce)
+	}
+	if !slices.Equal(uplinks, h.speaker.uplinks) {
+		h.log.Info("uplinks changed", "uplinks", uplinks)
+		h.speaker.SetUplinks(uplinks)
+		h.speaker.uplinks = uplinks
+	}
+	if !slices.EqualFunc(announce, h.speaker.announce, speaker.Route.Equal) {
+		h.log.Info("addresses changed", "allocation", m.Allocation, "addresses", m.Addresses)
+		if err := h.speaker.Announce(announce); err != nil {
+			return err
+		}
+		h.speaker.announce = announce
+	}
+	h.is(m)
+	return nil
+}
+
+func (h *host) startSpeaker(ctx context.Context, m Machine, uplinks []speaker.Uplink, announce []speaker.Route) error {
+	s, err := speaker.New(speaker.Config{
+		ASN: m.ASN, RouterID: m.routerID(), Uplinks: uplinks, Announce: announce, Log: h.log,
+		OnRoutes: h.onRoutes, OnSessions: h.onSessions,
+	})
 	if err != nil {
 		return err
 	}
+	h.log.Info("speaker starts", "allocation", m.Allocation, "asn", m.ASN, "addresses", m.Addresses)
 	ctx, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
+	r := &running{Speaker: s, uplinks: uplinks, announce: announce, cancel: cancel, done: make(chan struct{})}
 	go func() {
-		defer close(done)
-		if err := s.Run(ctx); err != nil {
+		defer close(r.done)
+		if err := s.Run(ctx); err != nil { // the next pass starts another
 			h.log.Error("speaker ended", "error", err)
 		}
 	}()
-	h.speaker = &running{s, func() { cancel(); <-done }}
+	h.speaker = r
+	h.is(m)
 	return nil
+}
+
+func (h *host) is(m Machine) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.machine = m
+}
+
+func (h *host) onRoutes(routes map[netip.Prefix][]speaker.NextHop) {
+	h.learned(routes)
+	if err := errors.Join(h.install(), h.writeStatus()); err != nil {
+		h.log.Warn("install routes", "error", err)
+	}
+}
+
+func (h *host) onSessions(sessions []speaker.Session) {
+	h.mu.Lock()
+	h.sessions = sessions
+	h.mu.Unlock()
+	h.log.Info("sessions", "now", sessions)
+	if err := h.writeStatus(); err != nil {
+		h.log.Warn("write status", "error", err)
+	}
 }
 
 // silence ends the speaker.
@@ -189,40 +234,58 @@ func (h *host) silence() {
 	if h.speaker == nil {
 		return
 	}
-	h.speaker.stop()
+	h.speaker.cancel()
+	<-h.speaker.done
 	h.speaker = nil
 	h.mu.Lock()
 	h.sessions = nil
 	h.mu.Unlock()
 }
 
+// uplinks are the machine file's, as far as their interfaces are there, and host.yaml's if none is.
 func (h *host) uplinks(m Machine) ([]speaker.Uplink, error) {
-	named := m.Uplinks
-	if len(named) == 0 {
-		for _, name := range h.c.Uplinks {
-			named = append(named, Uplink{Name: name})
-		}
+	links, err := netlink.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list links: %w", err)
 	}
 	var out []speaker.Uplink
-	var errs []error
-	for _, u := range named {
-		name, err := resolve(u)
-		if err == nil {
-			err = prepareUplink(name, m.MTU)
+	var names []string
+	for _, u := range m.Uplinks {
+		if name, ok := resolve(u, links); ok && !slices.Contains(names, name) {
+			names = append(names, name)
+			out = append(out, speaker.Uplink{Interface: name, PeerASN: u.PeerASN})
 		}
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		out = append(out, speaker.Uplink{Interface: name, PeerASN: u.PeerASN})
 	}
 	if len(out) == 0 {
-		return nil, errors.Join(errs...)
+		names = h.c.Uplinks
+		for _, name := range names {
+			out = append(out, speaker.Uplink{Interface: name})
+		}
 	}
-	for _, err := range errs {
-		h.log.Warn("uplink left out", "error", err)
-	}
+	h.prepare(names, m.MTU)
 	return out, nil
+}
+
+// prepare makes uplinks ready that are there; those that are not are prepared when they appear. An uplink is set up once: who sets
+// it down later means it.
+func (h *host) prepare(names []string, mtu int) {
+	for _, name := range names {
+		link, err := netlink.LinkByName(name)
+		if err != nil {
+			delete(h.prepared, name)
+			continue
+		}
+		if err := prepareUplink(link, mtu); err != nil {
+			h.log.Warn("prepare uplink", "error", err)
+		}
+		if h.prepared[name] == link.Attrs().Index {
+			continue
+		}
+		h.prepared[name] = link.Attrs().Index
+		if err := netlink.LinkSetUp(link); err != nil {
+			h.log.Warn("set uplink up", "uplink", name, "error", err)
+		}
+	}
 }
 
 func (h *host) announcements(m Machine) ([]speaker.Route, error) {
@@ -247,56 +310,8 @@ func (h *host) learned(routes map[netip.Prefix][]speaker.NextHop) {
 func (h *host) install() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return kernelRoutes(h.routes, h.owned)
-}
-
-// own brings the loopback's addresses in line, and remembers them for the next start.
-func (h *host) own(addresses []netip.Prefix) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	all := slices.Concat(h.owned, addresses)
-	if !slices.Equal(h.owned, addresses) {
-		// Remembered before they are there: a crash in between must not leave addresses that nobody owns.
-		if err := h.remember(all); err != nil {
-			return err
-		}
-	}
-	if err := kernelAddresses(addresses, h.owned); err != nil {
-		h.owned = all
-		return err
-	}
-	if slices.Equal(h.owned, addresses) {
+	if len(h.routes) == 0 && time.Now().Before(h.takeover) {
 		return nil
 	}
-	h.owned = slices.Clone(addresses)
-	return h.remember(addresses)
-}
-
-// ownedFile lists the addresses that are ours, beside the status file: it lives as long as the addresses, until the next boot.
-func (h *host) ownedFile() string { return h.c.StatusFile + ".addresses" }
-
-func (h *host) remember(addresses []netip.Prefix) error {
-	text, err := json.Marshal(addresses)
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(h.ownedFile()), 0o755); err != nil {
-		return fmt.Errorf("remember addresses: %w", err)
-	}
-	if err := renameio.WriteFile(h.ownedFile(), text, 0o644); err != nil {
-		return fmt.Errorf("remember addresses: %w", err)
-	}
-	return nil
-}
-
-func (h *host) recall() []netip.Prefix {
-	text, err := os.ReadFile(h.ownedFile())
-	if err != nil {
-		return nil // the first start since boot
-	}
-	var out []netip.Prefix
-	if err := json.Unmarshal(text, &out); err != nil {
-		h.log.Warn("read remembered addresses", "error", err)
-	}
-	return out
+	return kernelRoutes(h.routes, h.owned)
 }

@@ -1,6 +1,7 @@
 package host
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -32,9 +33,8 @@ type StatusRoute struct {
 	NextHops []string     `json:"next_hops"`
 }
 
+// status must be called with h.mu held.
 func (h *host) status() Status {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	s := Status{Machine: h.machine.Machine, Allocation: h.machine.Allocation, ASN: h.machine.ASN, Addresses: h.owned, Sessions: h.sessions}
 	for _, p := range slices.SortedFunc(maps.Keys(h.routes), netip.Prefix.Compare) {
 		r := StatusRoute{Prefix: p}
@@ -46,10 +46,16 @@ func (h *host) status() Status {
 	return s
 }
 
+// writeStatus writes the status file if the status is another. Safe for concurrent use.
 func (h *host) writeStatus() error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
 	text, err := json.Marshal(h.status())
 	if err != nil {
 		return err
+	}
+	if bytes.Equal(text, h.told) {
+		return nil
 	}
 	if err := os.MkdirAll(filepath.Dir(h.c.StatusFile), 0o755); err != nil {
 		return fmt.Errorf("write status: %w", err)
@@ -57,6 +63,7 @@ func (h *host) writeStatus() error {
 	if err := renameio.WriteFile(h.c.StatusFile, append(text, '\n'), 0o644); err != nil {
 		return fmt.Errorf("write status: %w", err)
 	}
+	h.told = text
 	return nil
 }
 

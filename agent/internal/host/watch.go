@@ -2,11 +2,11 @@ package host
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -34,6 +34,7 @@ func watchDirectory(ctx context.Context, dir string, changed chan<- struct{}) er
 	if _, err := unix.InotifyAddWatch(fd, dir, mask); err != nil {
 		return fmt.Errorf("watch %s: %w", dir, err)
 	}
+	wake(changed) // it may have changed before it was watched
 	stop := context.AfterFunc(ctx, func() { _ = events.SetReadDeadline(time.Now()) })
 	defer stop()
 	buf := make([]byte, 4096)
@@ -42,12 +43,28 @@ func watchDirectory(ctx context.Context, dir string, changed chan<- struct{}) er
 		if err != nil {
 			return err
 		}
-		if n == 0 {
-			return errors.New("inotify ended")
+		wake(changed)
+		if ignored(buf[:n]) {
+			return fmt.Errorf("watch %s: the directory is gone", dir)
 		}
-		select {
-		case changed <- struct{}{}:
-		default:
+	}
+}
+
+// ignored says whether the kernel ended the watch: the directory was removed (inotify(7), IN_IGNORED).
+func ignored(events []byte) bool {
+	for len(events) >= unix.SizeofInotifyEvent {
+		event := (*unix.InotifyEvent)(unsafe.Pointer(&events[0]))
+		if event.Mask&unix.IN_IGNORED != 0 {
+			return true
 		}
+		events = events[min(len(events), unix.SizeofInotifyEvent+int(event.Len)):]
+	}
+	return false
+}
+
+func wake(changed chan<- struct{}) {
+	select {
+	case changed <- struct{}{}:
+	default:
 	}
 }
