@@ -14,8 +14,8 @@ import (
 	"github.com/pointsman/pointsman/pkg/speaker"
 )
 
-// RouteProtocol marks the routes that are ours (rtnetlink(7), rtm_protocol). The number is free in iproute2's rt_protos.
-const RouteProtocol = 196
+// RouteProtocol marks the routes that are ours (rtnetlink(7), rtm_protocol). The number is none of those that iproute2 and FRR name (196 is FRR's static).
+const RouteProtocol = 202
 
 // RouteMetric is FRR's for eBGP. A route of somebody else's with another metric, such as a default by DHCP, stands beside ours
 // instead of being replaced.

@@ -93,25 +93,29 @@ func newFabric(t *testing.T, vrf string) *fabric {
 		}
 		ip(t, fmt.Sprintf("-n %s address add 10.99.0.1/32 dev %s\n-n %s address add fd00:99::1/128 dev %s nodad", ns, anycast, ns, anycast))
 		f.leaf[i] = frrguest.Start(t, ns)
+		f.load(i, advertisements)
 		f.configure(i)
 		ip(t, "-n "+ns+" link set swp1 mtu 9000 up")
 	}
 	return f
 }
 
-// configure loads a leaf's configuration into its daemons.
+// advertisements are what zebra is to send on the machine's port.
+const advertisements = `interface swp1
+ ipv6 nd ra-interval msec 300
+ ipv6 nd ra-lifetime 0
+ no ipv6 nd suppress-ra
+exit
+`
+
+// configure loads a leaf's BGP configuration into its bgpd.
 func (f *fabric) configure(i int) {
 	f.t.Helper()
 	router := fmt.Sprintf("router bgp %d", leaf1ASN+i)
 	if f.vrf != "" {
 		router += " vrf " + f.vrf
 	}
-	text := fmt.Sprintf(`interface swp1
- ipv6 nd ra-interval msec 300
- ipv6 nd ra-lifetime 0
- no ipv6 nd suppress-ra
-exit
-%s
+	f.load(i, fmt.Sprintf(`%s
  bgp router-id 10.255.0.%d
  coalesce-time 0
  no bgp ebgp-requires-policy
@@ -132,7 +136,11 @@ exit
   neighbor swp1 default-originate
  exit-address-family
 exit
-`, router, i+1, i)
+`, router, i+1, i))
+}
+
+func (f *fabric) load(i int, text string) {
+	f.t.Helper()
 	if out, err := f.leaf[i].Load(text); err != nil {
 		f.t.Fatalf("configure leaf %d: %v\n%s", i, err, out)
 	}
