@@ -24,6 +24,7 @@ func (c *Client) Apply(ctx context.Context, changes []frr.Change) []error {
 	if c.writer == WriterReload {
 		return c.applyByReload(ctx, changes)
 	}
+	c.awaitDevices(ctx, changes)
 	for from := 0; from < len(changes); {
 		to := from + 1
 		for to < len(changes) && owner(changes[to]) == owner(changes[from]) {
