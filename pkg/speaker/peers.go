@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	api "github.com/osrg/gobgp/v3/api"
 )
@@ -58,7 +59,7 @@ func (s *Speaker) reconcilePeers(ctx context.Context) error {
 		}
 	}
 	for address, peer := range have {
-		if u, ok := want[address]; ok && u.PeerASN == peer.GetConf().GetPeerAsn() {
+		if u, ok := want[address]; ok && u.PeerASN == peer.GetConf().GetPeerAsn() && !s.idles(address, peer) {
 			continue
 		}
 		s.c.Log.Info("drop peer", "peer", address)
@@ -75,15 +76,29 @@ func (s *Speaker) reconcilePeers(ctx context.Context) error {
 		if err := s.bgp.AddPeer(ctx, &api.AddPeerRequest{Peer: newPeer(address, u)}); err != nil {
 			return fmt.Errorf("add peer %s: %w", address, err)
 		}
+		s.added[address] = time.Now()
 	}
 	return nil
+}
+
+// idles says whether a peer is to be made anew: after a session GoBGP leaves it idle for 5 s, whatever its timers say, and refuses
+// the router meanwhile. A peer that was just made is left alone, so that a router that refuses us is asked once a second.
+func (s *Speaker) idles(address string, peer *api.Peer) bool {
+	if peer.GetState().GetSessionState() != api.PeerState_IDLE {
+		return false
+	}
+	young := idleAtMost - time.Since(s.added[address])
+	if young > 0 {
+		time.AfterFunc(young, s.wake)
+	}
+	return young <= 0
 }
 
 func newPeer(address string, u Uplink) *api.Peer {
 	p := &api.Peer{
 		Conf: &api.PeerConf{NeighborAddress: address, PeerAsn: u.PeerASN, Type: api.PeerType_EXTERNAL},
 		Timers: &api.Timers{Config: &api.TimersConfig{
-			ConnectRetry: connectRetry, HoldTime: holdTime, KeepaliveInterval: keepalive, IdleHoldTimeAfterReset: idleAfterReset,
+			ConnectRetry: connectRetry, HoldTime: holdTime, KeepaliveInterval: keepalive,
 		}},
 		// The unspecified local address keeps GoBGP from announcing "::" as the next hop, which FRR calls martian.
 		Transport: &api.Transport{BindInterface: u.Interface, LocalAddress: "::"},

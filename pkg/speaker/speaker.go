@@ -77,7 +77,7 @@ const (
 	holdTime          = 9
 	keepalive         = 3
 	connectRetry      = 1
-	idleAfterReset    = 1
+	idleAtMost        = time.Second
 	bgpPort           = 179
 	settle            = 5 * time.Millisecond
 	reconcileInterval = 2 * time.Second
@@ -89,7 +89,8 @@ type Speaker struct {
 	bgp   *engine
 	kick  chan struct{}
 	peers *peers
-	links map[string]*link // by interface; the loop's own
+	links map[string]*link     // by interface; the loop's own
+	added map[string]time.Time // when each peer was added; the loop's own
 
 	mu        sync.Mutex
 	uplinks   []Uplink
@@ -116,7 +117,7 @@ func New(c Config) (*Speaker, error) {
 		c.Log = slog.New(slog.DiscardHandler)
 	}
 	s := &Speaker{
-		c: c, kick: make(chan struct{}, 1), peers: newPeers(), links: map[string]*link{},
+		c: c, kick: make(chan struct{}, 1), peers: newPeers(), links: map[string]*link{}, added: map[string]time.Time{},
 		uplinks: slices.Clone(c.Uplinks), announced: map[netip.Prefix]announcement{},
 	}
 	if err := s.Announce(c.Announce); err != nil {
