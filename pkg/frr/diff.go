@@ -1,8 +1,10 @@
 package frr
 
 import (
+	"cmp"
 	"maps"
 	"slices"
+	"strings"
 )
 
 // Diff returns the commands that make want of have, as far as the configuration is ours, ordered by Stage and, inside a stage,
@@ -30,8 +32,23 @@ func Diff(have, want Config) []Change {
 	d.filtersAway()
 	d.instancesAway()
 	d.vrfsAway()
-	slices.SortStableFunc(d.changes, func(a, b Change) int { return int(a.Stage) - int(b.Stage) })
+	slices.SortStableFunc(d.changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.Stage, b.Stage), cmp.Compare(lateness(a), lateness(b)))
+	})
 	return d.changes
+}
+
+// lateness puts off what tells bgpd of a VNI until the VRF's instance and its route targets are there. Told earlier, bgpd makes the
+// instance itself and imports by automatic route targets; the explicit ones then delete and add each route in one burst, after
+// which zebra has dropped the router MACs of its next hops for good (seen with 8.4.4: traffic to other leaves goes nowhere).
+func lateness(c Change) int {
+	switch {
+	case c.Stage == StageAddition && len(c.Context) == 1 && strings.HasPrefix(c.Context[0], "vrf ") && strings.HasPrefix(c.Line, "vni "):
+		return 1
+	case c.Line == "advertise-all-vni":
+		return 2
+	}
+	return 0
 }
 
 type differ struct {

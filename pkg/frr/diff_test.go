@@ -38,7 +38,6 @@ func TestDiff(t *testing.T) {
 		"a VRF and its machine come": {underlay, underlay + tenant, []string{
 			"addition swp1 Vrf1: ip prefix-list PM-IN-swp1 seq 5 permit 10.0.0.1/32",
 			"addition swp1 Vrf1: route-map PM-IN-swp1 permit 10 / match ip address prefix-list PM-IN-swp1",
-			"addition  Vrf1: vrf Vrf1 / vni 1",
 			"addition  Vrf1: router bgp 65000 vrf Vrf1 / bgp default ipv4-unicast",
 			"addition  Vrf1: router bgp 65000 vrf Vrf1 / bgp ebgp-requires-policy",
 			"addition  Vrf1: router bgp 65000 vrf Vrf1 / no bgp log-neighbor-changes",
@@ -47,6 +46,7 @@ func TestDiff(t *testing.T) {
 			"addition swp1 Vrf1: router bgp 65000 vrf Vrf1 / neighbor swp1 interface peer-group MACHINE",
 			"addition swp1 Vrf1: router bgp 65000 vrf Vrf1 / address-family ipv4 unicast / neighbor swp1 route-map PM-IN-swp1 in",
 			"addition swp1 Vrf1: router bgp 65000 vrf Vrf1 / neighbor swp1 remote-as 65101",
+			"addition  Vrf1: vrf Vrf1 / vni 1",
 		}},
 		"a VRF and its machine go": {underlay + tenant, underlay, []string{
 			"neighbour-removal swp1 Vrf1: router bgp 65000 vrf Vrf1 / no neighbor swp1 interface",
@@ -131,7 +131,6 @@ func TestDiff(t *testing.T) {
 				"neighbour-removal  Vrf1: vrf Vrf1 / no vni 1",
 				"neighbour-removal  Vrf1: no router bgp 65000 vrf Vrf1",
 				"neighbour-removal  : no router bgp 65000",
-				"addition  Vrf1: vrf Vrf1 / vni 1",
 				"addition  : router bgp 65009 / bgp default ipv4-unicast",
 				"addition  : router bgp 65009 / bgp ebgp-requires-policy",
 				"addition  : router bgp 65009 / no bgp log-neighbor-changes",
@@ -146,6 +145,7 @@ func TestDiff(t *testing.T) {
 				"addition swp1 Vrf1: router bgp 65009 vrf Vrf1 / neighbor swp1 interface peer-group MACHINE",
 				"addition swp1 Vrf1: router bgp 65009 vrf Vrf1 / address-family ipv4 unicast / neighbor swp1 route-map PM-IN-swp1 in",
 				"addition swp1 Vrf1: router bgp 65009 vrf Vrf1 / neighbor swp1 remote-as 65101",
+				"addition  Vrf1: vrf Vrf1 / vni 1",
 			},
 		},
 	}
