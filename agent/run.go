@@ -49,6 +49,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
+	go sys.KeepRouterMACs(ctx)
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: routing, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },

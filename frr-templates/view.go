@@ -17,16 +17,11 @@ type view struct {
 	ASN        uint32
 	RouterID   netip.Addr
 	Uplinks    []string
-	Ports      []portView
+	Ports      []string
 	VRFs       []vrfView
 	Neighbours []neighbourView
 	// BFDInterval is in milliseconds.
 	BFDInterval int
-}
-
-type portView struct {
-	Name   string
-	Uplink bool
 }
 
 type vrfView struct {
@@ -55,10 +50,8 @@ func viewOf(in Input) (view, error) {
 	v := view{
 		Hostname: in.Hostname, ASN: in.ASN, RouterID: in.RouterID,
 		Uplinks:     sortedNames(in.Uplinks),
+		Ports:       sortedNames(slices.Concat(in.Uplinks, in.MachinePorts)),
 		BFDInterval: cmp.Or(in.BFDInterval, DefaultBFDInterval),
-	}
-	for _, name := range sortedNames(slices.Concat(in.Uplinks, in.MachinePorts)) {
-		v.Ports = append(v.Ports, portView{name, slices.Contains(in.Uplinks, name)})
 	}
 	for _, vrf := range in.VRFs {
 		vv := vrfView{
@@ -126,8 +119,8 @@ func check(in Input, v view) error {
 		bad("ASN is 0")
 	}
 	for _, p := range v.Ports {
-		if !word.MatchString(p.Name) {
-			bad("port %q is not one word", p.Name)
+		if !word.MatchString(p) {
+			bad("port %q is not one word", p)
 		}
 	}
 	if len(v.Ports) != len(in.Uplinks)+len(in.MachinePorts) {

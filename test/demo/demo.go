@@ -46,7 +46,7 @@ func Run(ctx context.Context, o fabric.Options, out io.Writer) (err error) {
 		fmt.Fprintf(out, "\n✗ %v\n", d.failed)
 		diagnosis, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		d.f.Diagnose(diagnosis, out)
+		d.f.Diagnose(diagnosis, out, "leaf01", "leaf03", "spine01", "machine01")
 		return d.failed
 	}
 	fmt.Fprintf(out, "\nAll of it held, in %.0f s from nothing.\n", time.Since(d.start).Seconds())
@@ -163,11 +163,7 @@ func addresses(a *apiv1.Allocation) []netip.Addr {
 func (d *demo) reaches(ctx context.Context, node string, from, to *apiv1.Allocation) {
 	for _, target := range addresses(to) {
 		d.check("%s reaches %s (%s)", func() error {
-			r, err := d.f.Ping(ctx, node, fabric.Ping{To: target, From: sameFamily(from, target), Size: packet})
-			if err == nil && r.Received != r.Sent || r.Sent == 0 {
-				err = fmt.Errorf("%d of %d packets came back", r.Received, r.Sent)
-			}
-			return err
+			return d.f.Reach(ctx, node, fabric.Ping{To: target, From: sameFamily(from, target), Size: packet})
 		}, node, target, to.GetMachine())
 	}
 }

@@ -104,12 +104,8 @@ func sameFamily(t *testing.T, a *apiv1.Allocation, target netip.Addr) netip.Addr
 func reach(ctx context.Context, t *testing.T, f *fabric.Fabric, from, to *apiv1.Allocation, size int) {
 	t.Helper()
 	for _, target := range addresses(t, to) {
-		r, err := f.Ping(ctx, from.Machine, fabric.Ping{To: target, From: sameFamily(t, from, target), Size: size})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r.Sent == 0 || r.Received != r.Sent {
-			t.Fatalf("%s to %s (%s): %d of %d packets of %d bytes came back", from.Machine, target, to.Machine, r.Received, r.Sent, size)
+		if err := f.Reach(ctx, from.Machine, fabric.Ping{To: target, From: sameFamily(t, from, target), Size: size}); err != nil {
+			t.Fatalf("%s does not reach %s with %d bytes: %v", from.Machine, to.Machine, size, err)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func (p Ping) argv() []string {
 	if p.Interval == 0 {
 		p.Interval = 0.2
 	}
-	argv := []string{"ping", "-n", "-q", "-c", strconv.Itoa(p.Count), "-i", strconv.FormatFloat(p.Interval, 'f', -1, 64), "-W", "1"}
+	argv := []string{"ping", "-n", "-q", "-c", strconv.Itoa(p.Count), "-i", strconv.FormatFloat(p.Interval, 'f', -1, 64), "-W", "2"}
 	if p.To.Is6() {
 		argv = append(argv, "-6")
 	}
@@ -76,6 +76,20 @@ func (f *Fabric) Ping(ctx context.Context, node string, p Ping) (PingResult, err
 	sent, _ := strconv.Atoi(string(m[1]))
 	received, _ := strconv.Atoi(string(m[2]))
 	return PingResult{Sent: sent, Received: received}, nil
+}
+
+// Reach asserts that every packet of a series comes back. A first packet, not counted, resolves the neighbours on the way.
+func (f *Fabric) Reach(ctx context.Context, node string, p Ping) error {
+	first := p
+	first.Count = 1
+	if _, err := f.Ping(ctx, node, first); err != nil {
+		return err
+	}
+	r, err := f.Ping(ctx, node, p)
+	if err == nil && (r.Sent == 0 || r.Received != r.Sent) {
+		err = fmt.Errorf("%s to %s: %d of %d packets came back", node, p.To, r.Received, r.Sent)
+	}
+	return err
 }
 
 // NextHop is one way of a route.

@@ -29,9 +29,9 @@ func (o SetVLANFiltering) links() (needs, marks []Thing) {
 	return []Thing{BridgeName}, []Thing{BridgeName}
 }
 
-// bridgeMAC is the router MAC of a switch whose network OS has none of its own: locally administered, and unique and stable as the
+// RouterMAC is the router MAC of a switch whose network OS has none of its own: locally administered, and unique and stable as the
 // loopback is. An operator who sees 02:50:0a:ff:00:0b knows that it is 10.255.0.11.
-func bridgeMAC(loopback netip.Addr) MAC {
+func RouterMAC(loopback netip.Addr) MAC {
 	if loopback.Is4() {
 		a := loopback.As4()
 		return MAC{0x02, 0x50, a[0], a[1], a[2], a[3]}

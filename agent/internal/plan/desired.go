@@ -63,7 +63,7 @@ func newBuild(intent Intent, facts Facts) *build {
 		b.ranges = DefaultRanges
 	}
 	if b.mac == (MAC{}) && b.config.Loopback.IsValid() {
-		b.mac = bridgeMAC(b.config.Loopback)
+		b.mac = RouterMAC(b.config.Loopback)
 	}
 	return b
 }

@@ -4,6 +4,7 @@ package plan
 
 import (
 	"strings"
+	"time"
 
 	"github.com/pointsman/pointsman/pkg/frr"
 )
@@ -59,4 +60,6 @@ func (o ApplyFRR) Only(changes ...frr.Change) ApplyFRR {
 type Result struct {
 	Op  Op
 	Err error
+	// Took is how long it took; of an FRR step, the whole of it.
+	Took time.Duration
 }

@@ -143,9 +143,11 @@ func logResults(log *slog.Logger, results []plan.Result) {
 			log.Warn("failed", "op", r.Op.String(), "err", r.Err)
 			continue
 		}
-		for _, line := range strings.Split(r.Op.String(), "\n") {
+		lines := strings.Split(r.Op.String(), "\n")
+		for _, line := range lines[:len(lines)-1] {
 			log.Info("did", "op", line)
 		}
+		log.Info("did", "op", lines[len(lines)-1], "took", r.Took.Round(time.Microsecond))
 	}
 }
 

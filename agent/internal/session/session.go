@@ -17,8 +17,8 @@ import (
 
 // How often sessions are read. FRR has no events for its clients, so what matters is read often, and only as long as it matters.
 const (
-	hurried = 50 * time.Millisecond
-	waiting = 250 * time.Millisecond
+	hurried = 150 * time.Millisecond
+	waiting = 300 * time.Millisecond
 	idle    = time.Second
 	// hurry is how long after a change or an event sessions are read hurriedly, waitFor how long those that are down are waited
 	// for. A machine that is switched off must not cost a read five times a second for ever.

@@ -76,7 +76,7 @@ func TestReadsOftenOnlyWhileItMatters(t *testing.T) {
 		}
 		m.Want(map[string]Wanted{"swp1": {Generation: 1, VRF: "Vrf1"}})
 		time.Sleep(time.Second)
-		if n := src.count(); n < 15 {
+		if n := src.count(); n < 5 {
 			t.Errorf("%d reads in the first second of waiting", n)
 		}
 		src.set(nil, frr.Session{VRF: "Vrf1", Interface: "swp1", Established: true, State: "Established"})

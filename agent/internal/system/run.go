@@ -3,6 +3,7 @@ package system
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/pkg/frr"
@@ -34,14 +35,17 @@ type run struct {
 	do      Executor
 	failed  map[plan.Thing]error
 	results []plan.Result
+	took    time.Duration // by the step at hand
 }
 
 func (r *run) step(op plan.Op) {
 	needs, marks := plan.Links(op)
+	start := time.Now()
 	err := r.blocked(needs)
 	if err == nil {
 		err = r.do.Do(op)
 	}
+	r.took = time.Since(start)
 	r.finish(op, err, marks)
 }
 
@@ -59,7 +63,10 @@ func (r *run) configure(op plan.ApplyFRR) {
 		return
 	}
 	var done []frr.Change
-	for i, err := range r.do.Configure(ready) {
+	start := time.Now()
+	errs := r.do.Configure(ready)
+	r.took = time.Since(start)
+	for i, err := range errs {
 		if err == nil {
 			done = append(done, ready[i])
 			continue
@@ -83,7 +90,7 @@ func (r *run) blocked(needs []plan.Thing) error {
 }
 
 func (r *run) finish(op plan.Op, err error, marks []plan.Thing) {
-	r.results = append(r.results, plan.Result{Op: op, Err: err})
+	r.results = append(r.results, plan.Result{Op: op, Err: err, Took: r.took})
 	if err == nil {
 		return
 	}
