@@ -40,13 +40,23 @@ func assertClean(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 	if err != nil {
 		t.Errorf("the script left the fabric unclean: %v", err)
 	}
+	// A port is proven released before the VRF that it left is taken down.
+	err = fabric.Eventually(ctx, 250*time.Millisecond, func() error { return noTenants(ctx, t, f) })
+	if err != nil {
+		t.Errorf("the script left the fabric unclean: %v", err)
+	}
+}
+
+// noTenants says which leaf still has a tenant's device.
+func noTenants(ctx context.Context, t *testing.T, f *fabric.Fabric) error {
+	t.Helper()
 	for _, leaf := range f.SwitchNames("leaf") {
 		links := sh(ctx, t, f, leaf, "ip -br link show type vrf; ip -br link show type vxlan")
 		for line := range strings.Lines(links) {
-			name := strings.Fields(line)[0]
-			if !slices.Contains([]string{"mgmt", "provision"}, name) {
-				t.Errorf("the script left %s on %s", name, leaf)
+			if name := strings.Fields(line)[0]; !slices.Contains([]string{"mgmt", "provision"}, name) {
+				return fmt.Errorf("%s is left on %s", name, leaf)
 			}
 		}
 	}
+	return nil
 }

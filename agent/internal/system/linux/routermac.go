@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
@@ -174,12 +175,6 @@ func enterRouterMAC(hop tunnelHop) error {
 		return err
 	}
 	vtep, mac := hop.address.Unmap(), plan.RouterMAC(hop.address.Unmap())
-	neighbour := &netlink.Neigh{
-		LinkIndex: hop.svi, State: netlink.NUD_NOARP, Flags: netlink.NTF_EXT_LEARNED, IP: hop.address.AsSlice(), HardwareAddr: mac[:], Family: unix.AF_INET,
-	}
-	if hop.address.Is6() {
-		neighbour.Family = unix.AF_INET6
-	}
 	bridge := &netlink.Neigh{
 		LinkIndex: vxlan, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_MASTER | netlink.NTF_EXT_LEARNED, HardwareAddr: mac[:], Vlan: vlan.VlanId,
 	}
@@ -187,10 +182,26 @@ func enterRouterMAC(hop tunnelHop) error {
 		LinkIndex: vxlan, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_SELF | netlink.NTF_EXT_LEARNED, HardwareAddr: mac[:], IP: vtep.AsSlice(),
 	}
 	var errs []error
-	for _, n := range []*netlink.Neigh{bridge, tunnel, neighbour} {
+	for _, n := range []*netlink.Neigh{bridge, tunnel} {
 		errs = append(errs, netlink.NeighSet(n))
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, setNeighbour(hop, mac[:]))...)
+}
+
+// setNeighbour enters a next hop's neighbour. The library's way would turn ::ffff:10.0.0.1 into IPv4.
+func setNeighbour(hop tunnelHop, mac []byte) error {
+	family := uint8(unix.AF_INET)
+	if hop.address.Is6() {
+		family = unix.AF_INET6
+	}
+	req := nl.NewNetlinkRequest(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE|unix.NLM_F_ACK)
+	req.AddData(&netlink.Ndmsg{Family: family, Index: uint32(hop.svi), State: netlink.NUD_NOARP, Flags: netlink.NTF_EXT_LEARNED})
+	req.AddData(nl.NewRtAttr(netlink.NDA_DST, hop.address.AsSlice()))
+	req.AddData(nl.NewRtAttr(netlink.NDA_LLADDR, mac))
+	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+		return fmt.Errorf("enter neighbour %s: %w", hop.address, err)
+	}
+	return nil
 }
 
 // tunnelOf finds the VXLAN device whose untagged VLAN is an SVI's.
