@@ -95,7 +95,7 @@ func (s *Speaker) listen(ctx context.Context, conn *ndp.Conn, l *link) error {
 		message, control, from, err := conn.ReadFrom()
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // the end was asked for, and the error is the deadline that brings it about
 		case errors.Is(err, os.ErrDeadlineExceeded):
 			continue
 		case err != nil:

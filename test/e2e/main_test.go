@@ -78,9 +78,9 @@ func onFabric(t *testing.T, script func(ctx context.Context, t *testing.T, f *fa
 		if !t.Failed() {
 			return
 		}
-		diagnosis, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
+		diagnosis, cancel := context.WithTimeout(context.Background(), 75*time.Second)
 		defer cancel()
-		f.Diagnose(diagnosis, os.Stdout)
+		f.Diagnose(diagnosis, os.Stdout, "leaf01", "leaf02", "leaf03", "spine01", "machine01", "machine02")
 		if err := endShared(); err != nil {
 			t.Errorf("end the fabric: %v", err)
 		}

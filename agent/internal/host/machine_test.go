@@ -97,8 +97,8 @@ func TestReadMachine(t *testing.T) {
 
 // TestRouterIDWithoutIPv4: it is stable, an IPv4 address, and another for another machine.
 func TestRouterIDWithoutIPv4(t *testing.T) {
-	one, two := Machine{Machine: "m1", ASN: 1}, Machine{Machine: "m2", ASN: 1}
-	if one.routerID() != one.routerID() || one.routerID() == two.routerID() || !one.routerID().Is4() || one.routerID().IsUnspecified() {
+	one, again, two := Machine{Machine: "m1", ASN: 1}, Machine{Machine: "m1", ASN: 1}, Machine{Machine: "m2", ASN: 1}
+	if one.routerID() != again.routerID() || one.routerID() == two.routerID() || !one.routerID().Is4() || one.routerID().IsUnspecified() {
 		t.Errorf("router IDs %v and %v", one.routerID(), two.routerID())
 	}
 }

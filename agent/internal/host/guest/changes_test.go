@@ -101,7 +101,7 @@ func TestTakeover(t *testing.T) {
 		}
 		s, err := f.status()
 		if err != nil || len(s.Sessions) != 2 || !s.Sessions[0].Established || !s.Sessions[1].Established {
-			return fmt.Errorf("status is %+v, %v", s, err)
+			return fmt.Errorf("status is %+v, error %w", s, err)
 		}
 		return expect(loopback(t, machine), []string{address4 + "/32", address6 + "/128"})
 	})
@@ -157,7 +157,7 @@ func TestExtraAnnouncements(t *testing.T) {
 	}
 	within(t, limit, "announce 10.200.0.0/24", func() error {
 		if err := f.vtysh(0, "show bgp VRF ipv4 unicast 10.200.0.0/24", &answer); err != nil || len(answer.Paths) != 1 {
-			return fmt.Errorf("leaf 0 has %+v, %v", answer, err)
+			return fmt.Errorf("leaf 0 has %+v, error %w", answer, err)
 		}
 		return nil
 	})

@@ -27,7 +27,7 @@ func TestSpeakersEnd(t *testing.T) {
 		took := speakOnce(t, uint32(machineASN+i))
 		within(t, closed, "miss the speaker", func() error {
 			if n, err := f.neighbour(0); err != nil || n.State == "Established" {
-				return fmt.Errorf("leaf 0 sees %+v, %v", n, err)
+				return fmt.Errorf("leaf 0 sees %+v, error %w", n, err)
 			}
 			return nil
 		})

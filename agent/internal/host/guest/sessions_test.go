@@ -109,7 +109,7 @@ func TestUnnumbered(t *testing.T) {
 			for i := range f.leaf {
 				within(t, closed, "close the session", func() error {
 					if n, err = f.neighbour(i); err != nil || n.State == "Established" {
-						return fmt.Errorf("leaf %d sees %+v, %v", i, n, err)
+						return fmt.Errorf("leaf %d sees %+v, error %w", i, n, err)
 					}
 					return f.announced(i, machine, machineASN, nil, nil)
 				})
