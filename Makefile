@@ -44,7 +44,7 @@ test-unit: ## unit, property, fuzz-seed, golden and guest tests
 	go test -timeout 15m $$(go list ./... | grep -v /test/e2e)
 
 e2e: build ## the end-to-end scripts on one shared fabric
-	go test -count=1 -timeout 30m -v $(E2E)
+	go test -count=1 -timeout 60m -v $(E2E)
 
 FUZZTIME ?= 10s
 fuzz: ## fuzz every parser of outside bytes for FUZZTIME each

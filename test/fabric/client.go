@@ -32,7 +32,8 @@ type API struct {
 
 // Dial makes a client of the control plane at address. It connects when it is used.
 func Dial(address string) (*API, error) {
-	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	// A control plane that is being restarted is waited for, until the call's own end.
+	conn, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithDefaultCallOptions(grpc.WaitForReady(true)))
 	if err != nil {
 		return nil, fmt.Errorf("dial control plane %s: %w", address, err)
 	}
