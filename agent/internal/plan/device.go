@@ -33,6 +33,8 @@ func (o SetMAC) String() string { return fmt.Sprintf("set %s mac %s", o.Device, 
 type SetUp struct {
 	Device string
 	Up     bool
+	// Before is the device that a port goes down for, to enter it: where that could not be made, the port stays as it is.
+	Before string
 	For
 }
 
@@ -44,7 +46,11 @@ func (o SetUp) String() string {
 }
 
 func (o SetUp) links() (needs, marks []Thing) {
-	return []Thing{Thing(o.Device)}, []Thing{Thing(o.Device)}
+	needs, marks = []Thing{Thing(o.Device)}, []Thing{Thing(o.Device)}
+	if o.Before != "" {
+		needs = append(needs, Thing(o.Before))
+	}
+	return needs, marks
 }
 
 // SetMaster moves a device out of a VRF or bridge and into another; "" is none.

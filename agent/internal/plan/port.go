@@ -61,7 +61,7 @@ func (d *difference) port(name string, have, want Port) {
 	of := For{name}
 	moves := have.Master != want.Master
 	if have.Up && (moves || !want.Up) {
-		d.move(SetUp{name, false, of})
+		d.move(SetUp{Device: name, Before: want.Master, For: of})
 	}
 	if moves {
 		d.move(SetMaster{name, have.Master, want.Master, of})
@@ -77,7 +77,7 @@ func (d *difference) port(name string, have, want Port) {
 		d.move(SetMTU{name, want.MTU, of})
 	}
 	if want.Up && (moves || !have.Up) {
-		d.raise(SetUp{name, true, of})
+		d.raise(SetUp{Device: name, Up: true, For: of})
 	}
 }
 

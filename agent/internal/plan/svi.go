@@ -80,7 +80,7 @@ func (d *difference) svi(name string, have, want SVI, ports For) {
 		d.addresses(name, have.Addresses, want.Addresses, ports)
 	}
 	if !have.Up {
-		d.add(SetUp{name, true, ports})
+		d.add(SetUp{Device: name, Up: true, For: ports})
 	}
 }
 

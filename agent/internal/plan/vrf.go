@@ -114,7 +114,7 @@ func (d *difference) vrfs() {
 		if !ok {
 			d.add(AddVRF{name, want.Table, ports})
 		} else if !have.Up {
-			d.add(SetUp{name, true, ports})
+			d.add(SetUp{Device: name, Up: true, For: ports})
 		}
 		for _, family := range []Family{IPv4, IPv6} {
 			route := DefaultRoute{want.Table, family}

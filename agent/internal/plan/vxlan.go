@@ -100,7 +100,7 @@ func (d *difference) vni(name string, have, want VXLAN, ports For) {
 	}
 	d.add(members(name, have.VLANs, want.VLANs, ports)...)
 	if !have.Up {
-		d.add(SetUp{name, true, ports})
+		d.add(SetUp{Device: name, Up: true, For: ports})
 	}
 }
 

@@ -108,6 +108,11 @@ func (f fabric) contracts(t *testing.T) {
 	want.VRFs = want.VRFs[:1] // without the foreign VRF, whose device is still there
 	for i, change := range frr.Diff(running(t, f.leaf2.client), parse(t, render(t, want))) {
 		err := f.leaf2.client.Apply(timeout(t, 10*time.Second), []frr.Change{change})[0]
+		// zebra may still have to tell bgpd that the VNI is gone.
+		for until := time.Now().Add(5 * time.Second); err != nil && change.Stage == frr.StageInstanceRemoval && time.Now().Before(until); {
+			time.Sleep(50 * time.Millisecond)
+			err = f.leaf2.client.Apply(timeout(t, 10*time.Second), []frr.Change{change})[0]
+		}
 		if refused := err != nil; refused != (change.Stage == frr.StageVRFRemoval) {
 			t.Errorf("%d %v: %v", i, change, err)
 		}
