@@ -75,6 +75,11 @@ func TestEmptyStoreChangesNothing(t *testing.T) {
 		for _, s := range f.SwitchNames("") {
 			monitors[s] = monitorNetlink(ctx, t, f, s)
 		}
+		// The machines stay installed, whatever the empty store says of them.
+		for _, m := range []string{a.Machine, b.Machine} {
+			f.HoldMachineFile(m, true)
+			defer f.HoldMachineFile(m, false)
+		}
 		if err := f.RestartControlPlane(ctx, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
@@ -117,6 +122,9 @@ func TestEmptyStoreChangesNothing(t *testing.T) {
 			}
 			return nil
 		})
+		for _, m := range []string{a.Machine, b.Machine} {
+			f.HoldMachineFile(m, false)
+		}
 		release(ctx, t, f, a, b)
 	})
 }
@@ -149,6 +157,11 @@ func TestDaemonsKilled(t *testing.T) {
 			}
 			for _, address := range addresses(t, b) {
 				awaitHops(ctx, t, f, leaf, 2, fabric.Family(address), "vrf", n.Vrf, address.String())
+			}
+			for _, address := range addresses(t, a) {
+				// The leaf's own session with the machine comes last.
+				awaitHops(ctx, t, f, leaf, 1, fabric.Family(address), "vrf", n.Vrf, address.String())
+				awaitPing(ctx, t, f, b.Machine, fabric.Ping{To: address})
 			}
 			reach(ctx, t, f, a, b, 0)
 		}
