@@ -38,9 +38,6 @@ func Unmarshal(b []byte, m proto.Message) error {
 	return nil
 }
 
-// Equal tells whether two stored values say the same, so that a key is rewritten only if its message differs.
-func Equal(a, b []byte) bool { return bytes.Equal(a, b) }
-
 func timeToProto(t time.Time) *timestamppb.Timestamp {
 	if t.IsZero() {
 		return nil

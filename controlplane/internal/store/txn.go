@@ -41,7 +41,7 @@ type put struct {
 	lease  time.Duration // rest of a quarantine; 0 is for ever
 }
 
-// Begin starts a transaction. With record, it is kept in the history of changes.
+// Begin starts a transaction.
 func (s *Store) Begin() *Txn {
 	return &Txn{store: s, compare: map[string]clientv3.Cmp{}, puts: map[string]put{}, before: map[string][]byte{}}
 }

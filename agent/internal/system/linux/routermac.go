@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/netip"
 	"strings"
@@ -158,7 +157,7 @@ func (s *System) enterRouterMAC(hop tunnelHop) {
 		s.log.Warn("enter a router MAC that zebra has lost", "vtep", hop.address.Unmap(), "err", err)
 		return
 	}
-	s.log.Log(context.Background(), slog.LevelInfo, "entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", plan.RouterMAC(hop.address.Unmap()))
+	s.log.Info("entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", plan.RouterMAC(hop.address.Unmap()))
 }
 
 func enterRouterMAC(hop tunnelHop) error {
