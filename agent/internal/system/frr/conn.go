@@ -52,19 +52,20 @@ func (c *conn) command(ctx context.Context, line string) (text string, status by
 	if strings.ContainsAny(line, "\x00\n\r") {
 		return "", statusMalformed, fmt.Errorf("send %q: more than one line", line)
 	}
-	deadline := time.Now().Add(patience)
-	if limit, ok := ctx.Deadline(); ok && limit.Before(deadline) {
-		deadline = limit
-	}
-	if err := c.socket.SetDeadline(deadline); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	if err := c.socket.SetDeadline(time.Time{}); err != nil {
 		return "", statusMalformed, err
 	}
+	// The context alone ends the wait: a deadline on the socket too would race with it, and then say "timeout" of a caller's limit.
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Unix(1, 0)) })
-	defer stop()
-	if _, err := c.socket.Write(append([]byte(line), 0)); err != nil {
-		return "", statusMalformed, cause(ctx, err)
+	_, err = c.socket.Write(append([]byte(line), 0))
+	if err == nil {
+		text, status, err = readAnswer(c.read)
 	}
-	text, status, err = readAnswer(c.read)
+	if !stop() && err == nil {
+		err = context.Cause(ctx) // the deadline may yet be set, under the next command: this connection is done
+	}
 	return text, status, cause(ctx, err)
 }
 
