@@ -154,6 +154,24 @@ func TestOperate(t *testing.T) {
 			t.Error("a service that is not there was killed")
 		}
 	})
+	t.Run("FRR's daemons start anew with zebra", func(t *testing.T) {
+		must(t, f.Kill(ctx, "leaf01", "bgpd", 9))
+		soon(t, ctx, func() error {
+			if b, z := service(t, ctx, f, "leaf01", "bgpd"), service(t, ctx, f, "leaf01", "zebra"); !b.Running || b.Starts != 2 || z.Starts != 1 {
+				return fmt.Errorf("bgpd is %+v, zebra %+v", b, z)
+			}
+			return nil
+		})
+		must(t, f.Kill(ctx, "leaf01", "zebra", 9))
+		soon(t, ctx, func() error {
+			for name, starts := range map[string]int{"zebra": 2, "bgpd": 3, "staticd": 2, "bfdd": 2} {
+				if s := service(t, ctx, f, "leaf01", name); !s.Running || s.Starts != starts {
+					return fmt.Errorf("%s is %+v", name, s)
+				}
+			}
+			return nil
+		})
+	})
 	t.Run("links", func(t *testing.T) {
 		carrier := func() string { return run(t, ctx, f, "machine01", "cat", "/sys/class/net/lan0/carrier") }
 		must(t, f.SetLink(ctx, "leaf01", "swp1", true))

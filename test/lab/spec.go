@@ -176,13 +176,18 @@ func machineSpec(m Machine, agent bool) (nodeSpec, error) {
 	return node, nil
 }
 
-// frrServices are FRR's daemons in the foreground, zebra first. As FRR's own watchfrr does, a daemon that starts is given
-// the saved configuration, if there is one; each starts with none.
+// frrServices are FRR's daemons in the foreground, zebra first, kept as FRR's own watchfrr keeps them: a daemon that starts is given
+// the saved configuration, if there is one, and when zebra ends, all others start anew after it, since bgpd tells a new zebra
+// nothing of routes whose sessions have stayed.
 func frrServices() []Service {
 	var services []Service
 	for _, daemon := range []string{"zebra", "bgpd", "staticd", "bfdd"} {
+		boundTo := ""
+		if daemon != "zebra" {
+			boundTo = "zebra"
+		}
 		services = append(services, Service{
-			Name: daemon,
+			Name: daemon, BoundTo: boundTo,
 			Command: []string{"/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
 				"--log", "file:/var/log/frr/" + daemon + ".log", "--log-level", "informational"},
 			Ready:       "/run/frr/" + daemon + ".vty",

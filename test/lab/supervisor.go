@@ -68,17 +68,27 @@ type supervised struct {
 	reaper *uml.Reaper
 	wake   chan struct{}
 	ready  chan struct{} // closed when it was ready for the first time
+	base   *supervised   // what it is bound to
+	bound  []*supervised // what is bound to it
 
 	mu     sync.Mutex
 	status ServiceStatus
+	up     chan struct{} // closed while it serves
 }
 
 func newSupervisor(reaper *uml.Reaper, spec nodeSpec) *supervisor {
 	s := &supervisor{readyLimit: spec.ReadyLimit}
 	for _, service := range spec.Services {
 		s.services = append(s.services, &supervised{
-			Service: service, reaper: reaper, wake: make(chan struct{}, 1), ready: make(chan struct{}), status: ServiceStatus{Name: service.Name},
+			Service: service, reaper: reaper, wake: make(chan struct{}, 1), ready: make(chan struct{}), up: make(chan struct{}),
+			status: ServiceStatus{Name: service.Name},
 		})
+	}
+	for _, service := range s.services {
+		if base, err := s.find(service.BoundTo); err == nil {
+			service.base = base
+			base.bound = append(base.bound, service)
+		}
 	}
 	return s
 }
@@ -110,6 +120,7 @@ func (s *supervised) run() {
 	once := sync.OnceFunc(func() { close(s.ready) })
 	var wait time.Duration
 	for {
+		s.awaitBase()
 		start := time.Now()
 		if s.wanted() {
 			exit := s.runOnce(once)
@@ -123,6 +134,41 @@ func (s *supervised) run() {
 		} else {
 			<-s.wake
 		}
+	}
+}
+
+// awaitBase waits until the service that this one is bound to serves.
+func (s *supervised) awaitBase() {
+	if s.base == nil {
+		return
+	}
+	s.base.mu.Lock()
+	up := s.base.up
+	s.base.mu.Unlock()
+	<-up
+}
+
+// serves marks a service whose process is ready.
+func (s *supervised) serves(pid int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.status.Pid == pid {
+		close(s.up)
+	}
+}
+
+// ended marks a service that has ended, and ends what is bound to it.
+func (s *supervised) ended(exit int) {
+	s.mu.Lock()
+	s.status.Running, s.status.Pid, s.status.LastExit = false, 0, exit
+	select {
+	case <-s.up:
+		s.up = make(chan struct{})
+	default:
+	}
+	s.mu.Unlock()
+	for _, service := range s.bound {
+		_ = service.signal(unix.SIGTERM) // one that does not run starts after this one anyway
 	}
 }
 
@@ -172,13 +218,12 @@ func (s *supervised) runOnce(ready func()) int {
 	go func() {
 		if appeared() == nil {
 			s.configure(log)
+			s.serves(child.Pid)
 			ready()
 		}
 	}()
 	exit := <-child.Exit
-	s.mu.Lock()
-	s.status.Running, s.status.Pid, s.status.LastExit = false, 0, exit
-	s.mu.Unlock()
+	s.ended(exit)
 	return exit
 }
 

@@ -47,6 +47,8 @@ type Service struct {
 	// Configure is run after each start once the service is ready, if the file ConfigureIf exists.
 	Configure   []string `yaml:"configure,omitempty"`
 	ConfigureIf string   `yaml:"configure-if,omitempty"`
+	// BoundTo names a service of the node without which this one is of no use: it ends with that one and starts after it.
+	BoundTo string `yaml:"bound-to,omitempty"`
 }
 
 // Default returns the lab's default fabric.
