@@ -13,7 +13,7 @@ import (
 // wanted are the modules that a switch's and a machine's network need. What else is asked for, the kernel loads by itself
 // through the root's modprobe, at the price of a fork.
 var wanted = []string{
-	"overlay", "ipv6", "bridge", "8021q", "veth", "dummy", "vrf", "vxlan", "sch_netem", "unix_diag", "udp_diag", "nf_tables", "nf_conntrack",
+	"overlay", "ipv6", "bridge", "8021q", "veth", "dummy", "vrf", "vxlan", "sch_netem", "unix_diag", "udp_diag", "nf_tables", "nf_conntrack", "nlmon",
 }
 
 // moduleParameters keep modules from making devices that nobody asked for.
