@@ -10,7 +10,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
@@ -40,7 +39,7 @@ type Fabric struct {
 	API       *API
 	Binaries  string
 
-	dir       string
+	scratch   *scratch
 	cpOptions ControlPlaneOptions
 	installer *installer
 	stop      context.CancelFunc
@@ -58,11 +57,11 @@ func Up(ctx context.Context, o Options) (*Fabric, error) {
 	if o.Quarantine == 0 {
 		o.Quarantine = 2 * time.Second
 	}
-	dir, err := os.MkdirTemp("", "pointsman-fabric-")
+	scratch, err := newScratch()
 	if err != nil {
 		return nil, err
 	}
-	f := &Fabric{dir: dir, Binaries: o.Binaries, Inventory: o.Topology.Inventory(), stop: func() {}}
+	f := &Fabric{scratch: scratch, Binaries: o.Binaries, Inventory: o.Topology.Inventory(), stop: func() {}}
 	if err := f.start(ctx, o); err != nil {
 		return nil, errors.Join(err, f.diagnosed(o.Log), f.Down())
 	}
@@ -76,7 +75,7 @@ func (f *Fabric) start(ctx context.Context, o Options) error {
 		}
 	}
 	f.cpOptions = ControlPlaneOptions{
-		Binary: filepath.Join(o.Binaries, "pointsman-controlplane"), Dir: f.dir, DataDir: filepath.Join(f.dir, "etcd"), Name: "controlplane",
+		Binary: filepath.Join(o.Binaries, "pointsman-controlplane"), Dir: f.scratch.path, DataDir: filepath.Join(f.scratch.path, "etcd"), Name: "controlplane",
 		Listen: o.Listen, EtcdListen: "127.0.0.1:0", Quarantine: o.Quarantine,
 	}
 	var err error
@@ -215,7 +214,7 @@ func (f *Fabric) RestartControlPlane(ctx context.Context, dataDir string) error 
 }
 
 // Dir is the fabric's own directory, removed by Down.
-func (f *Fabric) Dir() string { return f.dir }
+func (f *Fabric) Dir() string { return f.scratch.path }
 
 // Ctl runs pointsmanctl against the control plane and returns what it printed.
 func (f *Fabric) Ctl(ctx context.Context, args ...string) (string, error) {
@@ -247,5 +246,5 @@ func (f *Fabric) Down() error {
 	if f.CP != nil {
 		errs = append(errs, f.CP.Stop())
 	}
-	return errors.Join(append(errs, os.RemoveAll(f.dir))...)
+	return errors.Join(append(errs, f.scratch.remove())...)
 }
