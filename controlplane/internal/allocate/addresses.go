@@ -13,14 +13,8 @@ import (
 
 // attachable returns a network that machines of a project can be in.
 func attachable(d *store.Data, t *store.Txn, project string, a netmodel.Attachment) (netmodel.Network, error) {
-	var found *store.Object[netmodel.Network]
-	for k, o := range d.Networks {
-		if k.ID == a.Network && (k.Project == project || o.Value.Kind == netmodel.NetworkShared) {
-			found = &o
-			break
-		}
-	}
-	if found == nil {
+	found, ok := d.Network(project, a.Network)
+	if !ok || found.Value.Project != project && found.Value.Kind != netmodel.NetworkShared {
 		return netmodel.Network{}, store.Refuse(store.NotFound, "attachments.network: project %q has no network %q; pointsmanctl network list shows them", project, a.Network)
 	}
 	n := found.Value

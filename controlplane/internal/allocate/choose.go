@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pointsman/pointsman/controlplane/internal/discover"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -21,13 +20,23 @@ func choose(d *store.Data, r Request) (netmodel.MachineView, error) {
 	if r.Machine != "" {
 		return given(d, r)
 	}
-	var free []netmodel.MachineView
+	racks := d.Index.FreeRacks()
+	if r.Rack != "" {
+		racks = slices.DeleteFunc(racks, func(rack string) bool { return rack != r.Rack })
+	}
+	if len(racks) == 0 {
+		return netmodel.MachineView{}, store.Refuse(store.Exhausted, "no machine is free%s: %s", where(r.Rack), reasons(unavailable(d, r.Rack)))
+	}
+	m, _ := d.Index.One(spread(d, racks, r))
+	return m, nil
+}
+
+// unavailable says why each machine of a rack, or of any, is not taken.
+func unavailable(d *store.Data, rack string) map[string][]string {
 	why := map[string][]string{}
-	for _, m := range discover.Machines(d.Fabric()) {
+	for _, m := range d.Index.Machines() {
 		switch {
-		case r.Rack != "" && m.Rack != r.Rack:
-		case m.State == netmodel.MachineFree:
-			free = append(free, m)
+		case rack != "" && m.Rack != rack:
 		case m.ID == "":
 			why["not adopted"] = append(why["not adopted"], m.SystemName)
 		case m.State == netmodel.MachineAllocated:
@@ -37,10 +46,7 @@ func choose(d *store.Data, r Request) (netmodel.MachineView, error) {
 			why[reason] = append(why[reason], m.ID)
 		}
 	}
-	if len(free) == 0 {
-		return netmodel.MachineView{}, store.Refuse(store.Exhausted, "no machine is free%s: %s", where(r.Rack), reasons(why))
-	}
-	return spread(free, inRacks(d, r)), nil
+	return why
 }
 
 func where(rack string) string {
@@ -52,7 +58,7 @@ func where(rack string) string {
 
 // given checks a machine that was asked for by name.
 func given(d *store.Data, r Request) (netmodel.MachineView, error) {
-	m, ok := discover.One(d.Fabric(), r.Machine)
+	m, ok := d.Index.One(r.Machine)
 	switch {
 	case !ok:
 		return m, store.Refuse(store.NotFound, "machine: there is no machine %q; pointsmanctl machine list shows them", r.Machine)
@@ -66,25 +72,28 @@ func given(d *store.Data, r Request) (netmodel.MachineView, error) {
 	return m, nil
 }
 
-// inRacks counts a project's machines in a network by rack.
-func inRacks(d *store.Data, r Request) map[string]int {
-	out := map[string]int{}
-	for _, o := range d.Allocations {
-		if o.Value.Project == r.Project && o.Value.Attachments[0].Network == r.Attachments[0].Network {
-			out[o.Value.Rack]++
+// spread picks at random among the free machines of the racks that have the fewest machines of this project in this network.
+func spread(d *store.Data, racks []string, r Request) string {
+	count := func(rack string) int {
+		return d.Crowds[store.Crowd{Project: r.Project, Network: r.Attachments[0].Network, Rack: rack}]
+	}
+	lowest, free := count(racks[0]), 0
+	for _, rack := range racks {
+		lowest = min(lowest, count(rack))
+	}
+	racks = slices.DeleteFunc(racks, func(rack string) bool { return count(rack) > lowest })
+	for _, rack := range racks {
+		free += len(d.Index.FreeIn(rack))
+	}
+	n := rand.IntN(free)
+	for _, rack := range racks {
+		in := d.Index.FreeIn(rack)
+		if n < len(in) {
+			return in[n]
 		}
+		n -= len(in)
 	}
-	return out
-}
-
-// spread picks at random among the machines of the racks with the lowest count.
-func spread(free []netmodel.MachineView, count map[string]int) netmodel.MachineView {
-	lowest := count[free[0].Rack]
-	for _, m := range free {
-		lowest = min(lowest, count[m.Rack])
-	}
-	best := slices.DeleteFunc(free, func(m netmodel.MachineView) bool { return count[m.Rack] > lowest })
-	return best[rand.IntN(len(best))]
+	return "" // not reached: n is less than what all have
 }
 
 // reasons says why machines were not taken: a count for each reason, and some names.

@@ -34,7 +34,7 @@ type replica struct {
 	receipts    *receipt.Service
 }
 
-func start(t *testing.T, endpoint string, quarantine time.Duration) *replica {
+func start(t testing.TB, endpoint string, quarantine time.Duration) *replica {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
 	r := &replica{}
@@ -58,7 +58,7 @@ type fabric struct {
 	machines int
 }
 
-func (f *fabric) up(t *testing.T, sw netmodel.Switch) {
+func (f *fabric) up(t testing.TB, sw netmodel.Switch) {
 	t.Helper()
 	if _, err := f.inventory.CreateSwitch(t.Context(), call, sw); err != nil {
 		t.Fatal(err)
@@ -66,7 +66,7 @@ func (f *fabric) up(t *testing.T, sw netmodel.Switch) {
 	f.boot(t, sw.ID)
 }
 
-func (f *fabric) boot(t *testing.T, id string) {
+func (f *fabric) boot(t testing.TB, id string) {
 	t.Helper()
 	sim, err := simswitch.Start(t.Context(), f.st.Client(), id)
 	if err != nil {
@@ -80,7 +80,7 @@ func (f *fabric) boot(t *testing.T, id string) {
 	})
 }
 
-func build(t *testing.T, r *replica, racks, perRack int) *fabric {
+func build(t testing.TB, r *replica, racks, perRack int) *fabric {
 	t.Helper()
 	f := &fabric{replica: r, switches: map[string]*simswitch.Switch{}, machines: racks * perRack}
 	f.up(t, netmodel.Switch{ID: "spine01", Role: netmodel.RoleSpine, Loopback: netip.MustParseAddr("10.255.1.1")})
@@ -95,8 +95,8 @@ func build(t *testing.T, r *replica, racks, perRack int) *fabric {
 		f.up(t, sw)
 		for p := 1; p <= perRack; p++ {
 			m := (n-1)/2*perRack + p
-			mac := fmt.Sprintf("02:00:00:00:%02x:%02x", m, 1+(n-1)%2)
-			if err := f.switches[sw.ID].Hear(t.Context(), fmt.Sprintf("swp%d", p), simswitch.Machine(fmt.Sprintf("machine%02d", m), fmt.Sprintf("02:00:00:00:%02x:00", m), mac)); err != nil {
+			mac := fmt.Sprintf("02:00:00:%02x:%02x:%02x", m>>8, m&0xff, 1+(n-1)%2)
+			if err := f.switches[sw.ID].Hear(t.Context(), fmt.Sprintf("swp%d", p), simswitch.Machine(fmt.Sprintf("machine%02d", m), fmt.Sprintf("02:00:00:%02x:%02x:00", m>>8, m&0xff), mac)); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -105,17 +105,17 @@ func build(t *testing.T, r *replica, racks, perRack int) *fabric {
 	return f
 }
 
-func (f *fabric) allFree(t *testing.T) {
+func (f *fabric) allFree(t testing.TB) {
 	t.Helper()
 	etcdtest.Eventually(t, func() error {
 		if free := f.inventory.ListMachines(netmodel.MachineFree, ""); len(free) != f.machines {
-			return fmt.Errorf("%d of %d machines are free: %+v", len(free), f.machines, f.inventory.ListMachines("", ""))
+			return fmt.Errorf("%d of %d machines are free; faulty: %+v", len(free), f.machines, f.inventory.ListMachines(netmodel.MachineFaulty, ""))
 		}
 		return nil
 	})
 }
 
-func (r *replica) network(t *testing.T, id string, prefixes ...string) netmodel.Network {
+func (r *replica) network(t testing.TB, id string, prefixes ...string) netmodel.Network {
 	t.Helper()
 	request := network.CreateRequest{Project: "default", ID: id}
 	for _, p := range prefixes {
@@ -131,7 +131,7 @@ func (r *replica) network(t *testing.T, id string, prefixes ...string) netmodel.
 func in(network string) []netmodel.Attachment { return []netmodel.Attachment{{Network: network}} }
 
 // allocate allocates any machine in a network, or the one that is named.
-func (r *replica) allocate(t *testing.T, network, machine string) netmodel.AllocationView {
+func (r *replica) allocate(t testing.TB, network, machine string) netmodel.AllocationView {
 	t.Helper()
 	a, err := r.allocations.Create(t.Context(), call, allocate.Request{Project: "default", Machine: machine, Attachments: in(network)})
 	if err != nil {
@@ -140,7 +140,7 @@ func (r *replica) allocate(t *testing.T, network, machine string) netmodel.Alloc
 	return a
 }
 
-func refused(t *testing.T, err error, kind store.Kind, says ...string) {
+func refused(t testing.TB, err error, kind store.Kind, says ...string) {
 	t.Helper()
 	var r *store.Refusal
 	if !errors.As(err, &r) || r.Kind != kind {
@@ -155,7 +155,7 @@ func refused(t *testing.T, err error, kind store.Kind, says ...string) {
 }
 
 // reached waits until an allocation's receipt is complete.
-func (r *replica) reached(t *testing.T, id string) netmodel.ReceiptView {
+func (r *replica) reached(t testing.TB, id string) netmodel.ReceiptView {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
@@ -168,7 +168,7 @@ func (r *replica) reached(t *testing.T, id string) netmodel.ReceiptView {
 }
 
 // consistent asserts that machines, addresses, ASNs, receipts and intents are held by exactly the allocations that there are.
-func consistent(t *testing.T, st *store.Store) {
+func consistent(t testing.TB, st *store.Store) {
 	t.Helper()
 	if err := st.Linearize(t.Context()); err != nil {
 		t.Fatal(err)

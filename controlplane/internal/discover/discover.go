@@ -126,7 +126,7 @@ func (f Fabric) claims() (byMachine map[string][]claim, unknown map[string][]cla
 	index := newIndex(f.Machines)
 	owners := f.owners()
 	for _, port := range slices.SortedFunc(maps.Keys(f.Discoveries), comparePorts) {
-		intent, ok := f.Intents[port]
+		_, ok := f.Intents[port]
 		if !ok {
 			continue // an uplink
 		}
@@ -134,21 +134,36 @@ func (f Fabric) claims() (byMachine map[string][]claim, unknown map[string][]cla
 		for _, n := range neighbours {
 			c := claim{port: port, identity: Identify(n), crowded: len(neighbours) > 1}
 			id, known := index.find(c.identity)
-			owner := owners[port]
-			switch {
-			case intent.Mode == netmodel.ModeVRF && id != owner:
-				// Whatever is heard on an allocated port, it says nothing about another machine.
-				byMachine[owner] = append(byMachine[owner], c)
-			case known && f.Machines[id].Allocation != "" && id != owner:
-				// Somebody on a free port claims to be an allocated machine: not that machine's matter.
-			case known:
-				byMachine[id] = append(byMachine[id], c)
-			case c.identity.key() != "":
-				unknown[c.identity.key()] = append(unknown[c.identity.key()], c)
+			switch t, counts := f.sort(port, c.identity, id, known, owners[port]); {
+			case !counts:
+			case t.unknown != "":
+				unknown[t.unknown] = append(unknown[t.unknown], c)
+			default:
+				byMachine[t.machine] = append(byMachine[t.machine], c)
 			}
 		}
 	}
 	return byMachine, unknown
+}
+
+// target is whom a claim is for: an adopted machine, or an unknown one by its own word.
+type target struct{ machine, unknown string }
+
+// sort says whom what is heard on a port is for; false is nobody. id is the adopted machine that has the identity, if one is
+// known, and owner the machine whose allocation holds the port.
+func (f Fabric) sort(port Port, i Identity, id string, known bool, owner string) (target, bool) {
+	switch {
+	case f.Intents[port].Mode == netmodel.ModeVRF && id != owner:
+		// Whatever is heard on an allocated port, it says nothing about another machine.
+		return target{machine: owner}, owner != ""
+	case known && f.Machines[id].Allocation != "" && id != owner:
+		// Somebody on a free port claims to be an allocated machine: not that machine's matter.
+		return target{}, false
+	case known:
+		return target{machine: id}, true
+	default:
+		return target{unknown: i.key()}, i.key() != ""
+	}
 }
 
 // owners maps allocated ports to their machines.

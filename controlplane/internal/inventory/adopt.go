@@ -48,8 +48,8 @@ func (s *Service) AdoptMachine(ctx context.Context, call store.Call, a Adoption)
 
 func adopted(d *store.Data, a Adoption, generated string) (netmodel.Machine, error) {
 	m := netmodel.Machine{ID: a.ID, SystemUUID: a.SystemUUID, ChassisMAC: a.ChassisMAC, PortMACs: a.PortMACs, Description: a.Description}
-	for _, seen := range discover.Machines(d.Fabric()) {
-		if seen.State != netmodel.MachineDiscovered || !same(m, seen.Machine) {
+	for _, seen := range d.Index.Discovered() {
+		if !same(m, seen.Machine) {
 			continue
 		}
 		m.SystemUUID, m.ChassisMAC = cmp.Or(m.SystemUUID, seen.SystemUUID), cmp.Or(m.ChassisMAC, seen.ChassisMAC)
@@ -61,10 +61,8 @@ func adopted(d *store.Data, a Adoption, generated string) (netmodel.Machine, err
 	if _, ok := d.Machines[m.ID]; ok {
 		return m, store.Refuse(store.Exists, "machine %q exists already; choose another id", m.ID)
 	}
-	for _, o := range d.Machines {
-		if same(m, o.Value) {
-			return m, store.Refuse(store.Exists, "machine %q has one of these identities already", o.Value.ID)
-		}
+	if others := d.Index.Named(m); len(others) > 0 {
+		return m, store.Refuse(store.Exists, "machine %q has one of these identities already", others[0])
 	}
 	return m, nil
 }

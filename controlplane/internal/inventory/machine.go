@@ -5,7 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/pointsman/pointsman/controlplane/internal/discover"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
@@ -16,7 +15,7 @@ import (
 func (s *Service) GetMachine(id string) (netmodel.MachineView, error) {
 	var view netmodel.MachineView
 	var ok bool
-	s.store.Read(func(d *store.Data) { view, ok = discover.One(d.Fabric(), id) })
+	s.store.Read(func(d *store.Data) { view, ok = d.Index.One(id) })
 	if !ok {
 		return view, unknownMachine(id)
 	}
@@ -26,7 +25,7 @@ func (s *Service) GetMachine(id string) (netmodel.MachineView, error) {
 // ListMachines returns machines, those that are only discovered last; empty state or rack is any.
 func (s *Service) ListMachines(state netmodel.MachineState, rack string) []netmodel.MachineView {
 	var all []netmodel.MachineView
-	s.store.Read(func(d *store.Data) { all = discover.Machines(d.Fabric()) })
+	s.store.Read(func(d *store.Data) { all = d.Index.Machines() })
 	return slices.DeleteFunc(all, func(m netmodel.MachineView) bool {
 		return state != "" && m.State != state || rack != "" && m.Rack != rack
 	})
@@ -51,7 +50,7 @@ func (s *Service) changeMachine(ctx context.Context, call store.Call, decide fun
 	}
 	view := netmodel.MachineView{Machine: m} // of one that is deleted, just now or meanwhile
 	s.store.Read(func(d *store.Data) {
-		if v, ok := discover.One(d.Fabric(), m.ID); ok {
+		if v, ok := d.Index.One(m.ID); ok {
 			view = v
 		}
 	})
@@ -68,7 +67,7 @@ func (s *Service) DeleteMachine(ctx context.Context, call store.Call, id string)
 		if o.Value.Allocation != "" {
 			return o.Value, store.Refuse(store.Precondition, "machine %q is held by allocation %q of project %q; release that first", id, o.Value.Allocation, o.Value.Project)
 		}
-		if view, _ := discover.One(d.Fabric(), id); len(view.PendingRelease) > 0 {
+		if view, _ := d.Index.One(id); len(view.PendingRelease) > 0 {
 			return o.Value, store.Refuse(store.Precondition, "machine %q is being released: %s has to prove it for %s; wait, or override the release", id, view.PendingRelease[0].Switch, view.PendingRelease[0].Port)
 		}
 		key := keys.Machine(id)

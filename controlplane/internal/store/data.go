@@ -6,6 +6,7 @@ import (
 
 	"go.etcd.io/etcd/api/v3/mvccpb"
 
+	"github.com/pointsman/pointsman/controlplane/internal/discover"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/wire"
@@ -70,6 +71,10 @@ type Data struct {
 
 	// Free numbers, kept beside what is held.
 	Pools *Pools
+	// Views of machines, kept beside what they are computed from.
+	Index *discover.Index
+	// How many machines a project has in a network, by rack.
+	Crowds map[Crowd]int
 }
 
 func newData() *Data {
@@ -79,7 +84,7 @@ func newData() *Data {
 		Configs: Table[string, netmodel.SwitchConfig]{}, Intents: Table[Port, netmodel.PortIntent]{}, Probes: Table[Reported, netmodel.Probe]{},
 		Receipts: Table[string, netmodel.Receipt]{}, Discoveries: Table[Port, netmodel.Discovery]{}, Alive: Table[string, netmodel.Alive]{},
 		SwitchStatuses: Table[string, netmodel.SwitchStatus]{}, PortStatuses: Table[Port, netmodel.PortStatus]{}, Sessions: Table[Port, netmodel.SessionStatus]{},
-		ProbeStatuses: Table[Reported, netmodel.ProbeStatus]{}, Pools: newPools(),
+		ProbeStatuses: Table[Reported, netmodel.ProbeStatus]{}, Pools: newPools(), Index: discover.NewIndex(), Crowds: map[Crowd]int{},
 	}
 }
 
@@ -90,11 +95,11 @@ func (d *Data) apply(kv *mvccpb.KeyValue, deleted bool) error {
 	case under(key, keys.Networks, 2):
 		return d.applyNetwork(kv, deleted)
 	case under(key, keys.Allocations, 2):
-		return set(d.Allocations, named(keys.Split(keys.Allocations, key)), kv, deleted, wire.AllocationCodec)
+		return d.setAllocation(named(keys.Split(keys.Allocations, key)), kv, deleted)
 	case under(key, keys.Switches, 1):
-		return set(d.Switches, keys.Split(keys.Switches, key)[0], kv, deleted, wire.SwitchCodec)
+		return d.setSwitch(keys.Split(keys.Switches, key)[0], kv, deleted)
 	case under(key, keys.Machines, 1):
-		return set(d.Machines, keys.Split(keys.Machines, key)[0], kv, deleted, wire.MachineCodec)
+		return d.setMachine(keys.Split(keys.Machines, key)[0], kv, deleted)
 	case under(key, keys.IPs, 2):
 		return d.applyIP(keys.Split(keys.IPs, key), kv, deleted)
 	case under(key, keys.ASNs, 1):
@@ -105,7 +110,7 @@ func (d *Data) apply(kv *mvccpb.KeyValue, deleted bool) error {
 		return set(d.Receipts, keys.Split(keys.Receipts, key)[0], kv, deleted, wire.ReceiptCodec)
 	case under(key, keys.Discoveries, 2):
 		p := keys.Split(keys.Discoveries, key)
-		return set(d.Discoveries, Port{p[0], p[1]}, kv, deleted, wire.DiscoveryCodec)
+		return d.setDiscovery(Port{p[0], p[1]}, kv, deleted)
 	case under(key, keys.Intents, 0):
 		return d.applyIntent(keys.Split(keys.Intents, key), kv, deleted)
 	case under(key, keys.Statuses, 0):
@@ -127,7 +132,7 @@ func (d *Data) applyIntent(parts []string, kv *mvccpb.KeyValue, deleted bool) er
 	case len(parts) == 2 && parts[1] == "config":
 		return set(d.Configs, parts[0], kv, deleted, wire.SwitchConfigCodec)
 	case len(parts) == 3 && parts[1] == "ports":
-		return set(d.Intents, Port{parts[0], parts[2]}, kv, deleted, wire.PortIntentCodec)
+		return d.setIntent(Port{parts[0], parts[2]}, kv, deleted)
 	case len(parts) == 3 && parts[1] == "probes":
 		return set(d.Probes, Reported{parts[0], parts[2]}, kv, deleted, wire.ProbeCodec)
 	}
@@ -137,11 +142,11 @@ func (d *Data) applyIntent(parts []string, kv *mvccpb.KeyValue, deleted bool) er
 func (d *Data) applyStatus(parts []string, kv *mvccpb.KeyValue, deleted bool) error {
 	switch {
 	case len(parts) == 2 && parts[1] == "alive":
-		return set(d.Alive, parts[0], kv, deleted, wire.AliveCodec)
+		return d.setAlive(parts[0], kv, deleted)
 	case len(parts) == 2 && parts[1] == "agent":
-		return set(d.SwitchStatuses, parts[0], kv, deleted, wire.SwitchStatusCodec)
+		return d.setAgent(parts[0], kv, deleted)
 	case len(parts) == 3 && parts[1] == "ports":
-		return set(d.PortStatuses, Port{parts[0], parts[2]}, kv, deleted, wire.PortStatusCodec)
+		return d.setPortStatus(Port{parts[0], parts[2]}, kv, deleted)
 	case len(parts) == 3 && parts[1] == "sessions":
 		return set(d.Sessions, Port{parts[0], parts[2]}, kv, deleted, wire.SessionStatusCodec)
 	case len(parts) == 3 && parts[1] == "probes":

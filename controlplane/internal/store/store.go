@@ -180,6 +180,7 @@ func (s *Store) list(ctx context.Context) error {
 		}
 		from = string(answer.Kvs[len(answer.Kvs)-1].Key) + "\x00"
 	}
+	data.Index.Settle()
 	s.mu.Lock()
 	s.data = data
 	subscribers := s.subscribers
@@ -252,6 +253,7 @@ func (s *Store) apply(answer clientv3.WatchResponse) {
 		s.applyTo(s.data, e.Kv, e.Type == mvccpb.DELETE)
 		changed = append(changed, string(e.Kv.Key))
 	}
+	s.data.Index.Settle()
 	s.synced = true
 	subscribers := s.subscribers
 	if !answer.Created {
