@@ -16,6 +16,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
+	"github.com/pointsman/pointsman/agent/internal/system/nft"
 	"github.com/pointsman/pointsman/pkg/version"
 )
 
@@ -64,7 +65,13 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 // openSystem opens the network OS and FRR.
 func openSystem(cfg config.Config, log *slog.Logger) (*linux.System, *frr.Client, error) {
 	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
-	sys, err := linux.New(linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log})
+	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
+	if err := nft.Supported(); err == nil {
+		options.Protection, options.Protect = nft.Table{}, cfg.Protect.Plan()
+	} else if cfg.Protect.Enabled {
+		log.Warn("self-protection is off: this kernel has no nftables as it needs them (Linux 5.10, families inet and netdev)", "err", err)
+	}
+	sys, err := linux.New(options)
 	if err != nil {
 		routing.Close()
 		return nil, nil, err

@@ -8,14 +8,18 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"time"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/pointsman/pointsman/agent/internal/plan"
 )
 
 // DefaultFile is where the agent's configuration lies.
@@ -45,6 +49,24 @@ type Config struct {
 	FullPass time.Duration `yaml:"full-pass"`
 	// HeartbeatTTL is how long this switch counts as live after its last sign. Whole seconds.
 	HeartbeatTTL time.Duration `yaml:"heartbeat-ttl"`
+	Protect      Protect       `yaml:"protect"`
+}
+
+// Protect is what the switch's own CPU takes from machines, and what their ports let pass.
+type Protect struct {
+	// Enabled keeps our table of nftables; false deletes it.
+	Enabled bool `yaml:"enabled"`
+	// Limits are in packets a second from one port to the CPU, by class: bgp, bfd, nd, icmp, dhcp.
+	Limits map[string]int `yaml:"limits"`
+}
+
+// Plan is the same in the planner's words.
+func (p Protect) Plan() plan.Protect {
+	out := plan.Protect{On: p.Enabled, Limits: map[plan.CPUClass]int{}}
+	for class, limit := range p.Limits {
+		out.Limits[plan.CPUClass(class)] = limit
+	}
+	return out
 }
 
 // Etcd is the bus.
@@ -89,6 +111,7 @@ func Default() Config {
 		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info", Management: []string{"eth0"},
 		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf", BFDInterval: 300 * time.Millisecond},
 		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
+		Protect: Protect{Enabled: true},
 	}
 }
 
@@ -143,6 +166,13 @@ func (c Config) check() error {
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		bad("log-level", "%q is none of debug, info, warn, error", c.LogLevel)
+	}
+	for _, class := range slices.Sorted(maps.Keys(c.Protect.Limits)) {
+		if !slices.Contains(plan.CPUClasses, plan.CPUClass(class)) {
+			bad("protect.limits", "%q is unknown; known: bgp, bfd, nd, icmp, dhcp", class)
+		} else if n := c.Protect.Limits[class]; n < 1 || n > 1_000_000 {
+			bad("protect.limits", "%s: %d packets a second are not within 1 and 1000000", class, n)
+		}
 	}
 	for _, d := range []struct {
 		field string

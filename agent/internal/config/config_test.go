@@ -17,6 +17,8 @@ func TestLoad(t *testing.T) {
 	leaf.Etcd = Etcd{Endpoints: []string{"http://192.0.2.254:2379"}, BindDevice: "mgmt"}
 	tuned := leaf
 	tuned.ConfirmWindow, tuned.FRR.SocketDir = 7*time.Second, "/run/frr/x"
+	unprotected, limited := leaf, leaf
+	unprotected.Protect.Enabled, limited.Protect.Limits = false, map[string]int{"icmp": 7}
 	for _, tt := range []struct {
 		name, yaml string
 		override   func(*Config)
@@ -25,6 +27,9 @@ func TestLoad(t *testing.T) {
 	}{
 		{name: "as the lab writes it", yaml: base, want: leaf},
 		{name: "durations and nested paths", yaml: base + "confirm-window: 7s\nfrr: {socket-dir: /run/frr/x}\n", want: tuned},
+		{name: "no self-protection", yaml: base + "protect: {enabled: false}\n", want: unprotected},
+		{name: "another limit", yaml: base + "protect: {limits: {icmp: 7}}\n", want: limited},
+		{name: "wrong limits", yaml: base + "protect: {limits: {ping: 7, bgp: 0}}\n", err: []string{"protect.limits: ", "ping", "bgp: 0"}},
 		{name: "flags come last", yaml: strings.ReplaceAll(base, "leaf01", "leaf09"), override: func(c *Config) { c.Switch = "leaf01" }, want: leaf},
 		{name: "an unknown field", yaml: base + "confirm-windw: 7s\n", err: []string{"field confirm-windw not found"}},
 		{name: "a wrong type", yaml: base + "confirm-window: often\n", err: []string{"line 8", "often"}},

@@ -28,6 +28,7 @@ func Desired(intent Intent, facts Facts) (State, Assignments, []Problem, error) 
 	b.desireSVIs()
 	b.desireBridge()
 	b.desirePorts()
+	b.desireProtection()
 	b.desireSysctls()
 	return State{Kernel: b.kernel, FRR: b.frr}, b.assigned, b.problems, nil
 }

@@ -26,6 +26,7 @@ func Diff(observed, desired State) []Op {
 	d := &difference{have: observed.Kernel, want: desired.Kernel, knows: observed.Knows}
 	d.additions()
 	d.ports()
+	d.protection()
 	if observed.Knows(PartFRR) {
 		d.removals() // FRR may otherwise still have instances in what would go
 	}

@@ -32,6 +32,8 @@ type Facts struct {
 	Ranges Ranges
 	// BFDInterval is in milliseconds; 0 means the templates' default.
 	BFDInterval int
+	// Protect says how the switch protects itself from machines.
+	Protect Protect
 }
 
 // PortFacts is what is known of a port that exists.

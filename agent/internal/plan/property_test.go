@@ -76,9 +76,20 @@ func drawDrift(t *rapid.T, s *memory.Switch) {
 		"frr":    func(st *plan.State) { st.FRR = frr.Config{} },
 		"file":   func(st *plan.State) { st.FRRSaved = frr.Config{} },
 		"sysctl": func(st *plan.State) { st.Kernel.Sysctls["net/ipv4/conf/all/rp_filter"] = "2" },
+		"rule": func(st *plan.State) {
+			if _, ok := st.Kernel.Protection["port-"+port]; ok {
+				st.Kernel.Protection["port-"+port] = plan.Chain{Hook: plan.HookIngress, Device: port, Rules: []string{"accept"}}
+			}
+		},
+		"foreign chain": func(st *plan.State) {
+			if st.Kernel.Protection != nil {
+				st.Kernel.Protection["port-swp77"] = plan.Chain{Rules: []string{"accept"}}
+			}
+		},
+		"nftables": func(st *plan.State) { st.Kernel.Protection = nil },
 	}
 	for _, name := range rapid.SliceOfN(rapid.SampledFrom([]string{
-		"port", "tunnel", "tunnel gone", "svi gone", "svi", "bridge mac", "rules", "routes", "frr", "file", "sysctl",
+		"port", "tunnel", "tunnel gone", "svi gone", "svi", "bridge mac", "rules", "routes", "frr", "file", "sysctl", "rule", "foreign chain", "nftables",
 	}), 0, 4).Draw(t, "drifts") {
 		s.Alter(name, drifts[name])
 	}
@@ -124,7 +135,7 @@ func pass(t rapid.TB, s *memory.Switch, intent plan.Intent, stored *plan.Assignm
 }
 
 // watchTenants fails when a port is for a moment in a master other than its old and its new one, or up in no master between two, or
-// enters a VRF whose table does not end.
+// enters a VRF whose table does not end, or comes up in its new VRF with rules that are not its own.
 func watchTenants(t rapid.TB, s *memory.Switch, want func() plan.State) {
 	before := map[string]string{}
 	st, _ := s.Observe(context.Background())
@@ -141,6 +152,9 @@ func watchTenants(t rapid.TB, s *memory.Switch, want func() plan.State) {
 			if !routed || p.Master != wanted.Master || p.Master == before[name] {
 				continue
 			}
+			if rules := st.Kernel.Protection["port-"+name]; p.Up && !rules.Equal(want().Kernel.Protection["port-"+name]) {
+				t.Fatalf("after %q, port %s is up in %s with the rules %v", op, name, p.Master, rules)
+			}
 			for _, family := range []plan.Family{plan.IPv4, plan.IPv6} {
 				if !st.Kernel.Unreachable[plan.DefaultRoute{Table: vrf.Table, Family: family}] {
 					t.Fatalf("after %q, port %s is in VRF %s, whose %s table does not end", op, name, p.Master, family)
@@ -155,6 +169,7 @@ func watchTenants(t rapid.TB, s *memory.Switch, want func() plan.State) {
 func TestConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := memory.New("leaf1", append([]string{"swp49", "swp50", "swp9"}, machinePorts...)...)
+		s.Protect(plan.Protect{On: true})
 		var stored plan.Assignments
 		var last plan.State
 		for round := range rapid.IntRange(1, 4).Draw(t, "rounds") {

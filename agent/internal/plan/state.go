@@ -28,8 +28,10 @@ const (
 	PartRoutes    Part = "routes"
 	PartRules     Part = "rules"
 	PartSysctls   Part = "sysctls"
-	PartFRR       Part = "frr"
-	PartFRRSaved  Part = "frr configuration file"
+	// PartProtection is our table of nftables.
+	PartProtection Part = "nftables"
+	PartFRR        Part = "frr"
+	PartFRRSaved   Part = "frr configuration file"
 )
 
 // Knows reports whether a part was read.
@@ -59,6 +61,8 @@ type Kernel struct {
 	Unreachable map[DefaultRoute]bool
 	// Sysctls by path below /proc/sys: "net/ipv4/conf/swp1/rp_filter".
 	Sysctls map[string]string
+	// Protection holds the chains of our table of nftables, by name; nil where there is no such table.
+	Protection map[string]Chain
 }
 
 // Ownership tells whether something in the world carries our mark. What does not is never deleted.

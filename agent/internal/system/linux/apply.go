@@ -61,6 +61,10 @@ func (e *executor) do(op plan.Op) error {
 		return e.delete(plan.SVIName(o.VLAN))
 	case plan.DeleteVNI:
 		return e.delete(plan.VNIName(o.VNI))
+	case plan.SetProtection:
+		return e.protection.Set(o)
+	case plan.DeleteProtection:
+		return e.protection.Delete()
 	case plan.SaveFRR:
 		return e.frr.Save(e.ctx, o.Config.String())
 	}

@@ -43,7 +43,11 @@ type Options struct {
 	Management []string
 	// BFDInterval is how often BFD packets are sent and expected; 0 means the templates' default.
 	BFDInterval time.Duration
-	Log         *slog.Logger
+	// Protection is our table of nftables; nil where the kernel has none.
+	Protection Protection
+	// Protect says how the switch protects itself with it.
+	Protect plan.Protect
+	Log     *slog.Logger
 }
 
 // System is a switch that runs plain Linux. Its methods may be called concurrently, but two Applys at once make no sense.
@@ -51,6 +55,8 @@ type System struct {
 	frr         FRR
 	management  []string
 	bfdInterval time.Duration
+	protection  Protection
+	protect     plan.Protect
 	log         *slog.Logger
 	route       *socket
 }
@@ -71,11 +77,14 @@ func New(o Options) (*System, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
+	if o.Protection == nil {
+		o.Protection, o.Protect = unprotected{}, plan.Protect{}
+	}
 	route, err := newSocket()
 	if err != nil {
 		return nil, err
 	}
-	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, log: o.Log, route: route}, nil
+	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
 }
 
 // Close releases the kernel's side.
@@ -128,7 +137,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	if err != nil {
 		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
 	}
-	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds())}
+	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Protect: s.protect}
 	for _, l := range links {
 		_, svi := sviOf(l)
 		switch {

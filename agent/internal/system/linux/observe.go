@@ -35,6 +35,7 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 		{plan.PartRoutes, func() error { return o.routes(s.route) }},
 		{plan.PartRules, func() (err error) { o.kernel.Rules, err = s.route.rules(); return err }},
 		{plan.PartSysctls, func() error { return readSysctls(o.kernel.Sysctls) }},
+		{plan.PartProtection, func() (err error) { o.kernel.Protection, err = s.protection.Observe(); return err }},
 		{plan.PartFRR, func() (err error) { state.FRR, err = s.frr.Running(ctx); return err }},
 		{plan.PartFRRSaved, func() (err error) { state.FRRSaved, err = s.frr.Saved(ctx); return err }},
 	} {

@@ -35,11 +35,24 @@ func (s *System) Watch(ctx context.Context, kick func(why string)) error {
 		}
 		pending <- why
 	}
-	return events.read(ctx, func(m syscall.NetlinkMessage) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	rules, err := s.protection.Listen(ctx, func() { tell("nftables") })
+	if err != nil {
+		return err
+	}
+	deaf := make(chan error, 1)
+	go func() {
+		deaf <- <-rules
+		cancel() // without one of the two, both are begun again
+	}()
+	err = events.read(ctx, func(m syscall.NetlinkMessage) {
 		if why := s.matters(m); why != "" {
 			tell(why)
 		}
 	}, func() { tell("netlink events were lost") })
+	cancel()
+	return errors.Join(err, <-deaf)
 }
 
 // matters tells what an event means to what Observe reads, or "" if nothing.

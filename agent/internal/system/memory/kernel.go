@@ -3,6 +3,7 @@ package memory
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,6 +46,10 @@ func (s *Switch) do(op plan.Op) error {
 		k.VNIs[o.VNI] = o.VXLAN
 	case plan.DeleteVNI:
 		delete(k.VNIs, o.VNI)
+	case plan.SetProtection:
+		return s.setProtection(o)
+	case plan.DeleteProtection:
+		k.Protection = nil
 	case plan.SaveFRR:
 		s.state.FRRSaved = o.Config
 	default:
@@ -139,4 +144,22 @@ func insertPrefix(list []netip.Prefix, p netip.Prefix) []netip.Prefix {
 	list = append(list, p)
 	slices.SortFunc(list, netip.Prefix.Compare)
 	return slices.Compact(list)
+}
+
+// setProtection changes all chains or none. As in the kernel, a chain hangs on a device that is there, and goes with it.
+func (s *Switch) setProtection(o plan.SetProtection) error {
+	for name, chain := range o.Set {
+		if _, ok := s.facts[chain.Device]; !ok && chain.Hook == plan.HookIngress {
+			return fmt.Errorf("chain %q on %q: %w", name, chain.Device, errNoDevice)
+		}
+	}
+	k := &s.state.Kernel
+	if k.Protection == nil {
+		k.Protection = map[string]plan.Chain{}
+	}
+	for _, name := range o.Delete {
+		delete(k.Protection, name)
+	}
+	maps.Copy(k.Protection, o.Set)
+	return nil
 }

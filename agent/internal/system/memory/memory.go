@@ -24,6 +24,7 @@ type Switch struct {
 	state    plan.State
 	facts    map[string]plan.PortFacts
 	routes   map[routeKey][]netip.Addr
+	protect  plan.Protect
 	fail     func(plan.Op) error
 	saw      func(plan.Op, plan.State)
 	writes   int
@@ -87,7 +88,7 @@ func (s *Switch) Observe(context.Context) (plan.State, error) {
 func (s *Switch) Facts(context.Context) (plan.Facts, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return plan.Facts{Hostname: s.hostname, Ports: maps.Clone(s.facts)}, nil
+	return plan.Facts{Hostname: s.hostname, Ports: maps.Clone(s.facts), Protect: s.protect}, nil
 }
 
 // Apply implements system.System.
@@ -166,6 +167,13 @@ func (s *Switch) Writes() int {
 	return s.writes
 }
 
+// Protect says how the switch protects itself; one that nobody told does not.
+func (s *Switch) Protect(p plan.Protect) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.protect = p
+}
+
 // Alter changes the switch behind everybody's back, as an operator or a crash would, and wakes whoever watches.
 func (s *Switch) Alter(why string, change func(*plan.State)) {
 	s.mu.Lock()
@@ -187,6 +195,7 @@ func (s *Switch) Unplug(port string) {
 	s.mu.Lock()
 	delete(s.state.Kernel.Ports, port)
 	delete(s.facts, port)
+	maps.DeleteFunc(s.state.Kernel.Protection, func(_ string, c plan.Chain) bool { return c.Device == port })
 	s.forgetSysctls(port)
 	s.mu.Unlock()
 	s.tell("link " + port)
@@ -213,7 +222,7 @@ func clone(st plan.State) plan.State {
 	}
 	k.Loopback, k.Ports, k.VRFs = maps.Clone(k.Loopback), maps.Clone(k.Ports), maps.Clone(k.VRFs)
 	k.SVIs, k.VNIs = maps.Clone(k.SVIs), maps.Clone(k.VNIs)
-	k.Unreachable, k.Sysctls = maps.Clone(k.Unreachable), maps.Clone(k.Sysctls)
+	k.Unreachable, k.Sysctls, k.Protection = maps.Clone(k.Unreachable), maps.Clone(k.Sysctls), maps.Clone(k.Protection)
 	for name, p := range k.Ports {
 		p.VLANs = slices.Clone(p.VLANs)
 		k.Ports[name] = p
