@@ -32,6 +32,7 @@ func startServices(ctx, running context.Context, group *errgroup.Group, c config
 		Inventory:   inventory.New(st, inventory.Options{AutoAdopt: c.autoAdopt, Log: log.With("part", "inventory")}),
 		Allocations: allocate.New(st, c.quarantine),
 		Receipts:    receipt.New(st, log.With("part", "receipts")),
+		Store:       st,
 	}
 	compile := compiler.New(st, log.With("part", "compiler"))
 	space := &etcdserver.Space{

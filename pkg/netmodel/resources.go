@@ -38,6 +38,7 @@ type Network struct {
 	DefaultIPv4Length int
 	DefaultIPv6Length int
 	Carved            []CarvedPrefix
+	Labels            map[string]string
 	CreateTime        time.Time
 }
 
@@ -85,6 +86,7 @@ type Machine struct {
 	Project        string
 	Allocation     string
 	PendingRelease []PendingRelease
+	Labels         map[string]string
 	CreateTime     time.Time
 }
 

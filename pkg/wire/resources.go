@@ -57,7 +57,8 @@ func NetworkToProto(v netmodel.Network) *apiv1.Network {
 	m := &apiv1.Network{
 		Id: v.ID, Project: v.Project, Kind: networkKinds.toProto[v.Kind], Description: v.Description, Prefixes: stringsOf(v.Prefixes),
 		Announceable: announceableToProto(v.Announceable), Pool: v.Pool, Vni: uint32(v.VNI), Vrf: v.VRF,
-		DefaultIpv4Length: uint32(v.DefaultIPv4Length), DefaultIpv6Length: uint32(v.DefaultIPv6Length), CreateTime: timeToProto(v.CreateTime),
+		DefaultIpv4Length: uint32(v.DefaultIPv4Length), DefaultIpv6Length: uint32(v.DefaultIPv6Length), Labels: v.Labels,
+		CreateTime: timeToProto(v.CreateTime),
 	}
 	for _, c := range v.Carved {
 		m.Carved = append(m.Carved, &apiv1.CarvedPrefix{Prefix: c.Prefix.String(), Project: c.Project, Network: c.Network})
@@ -72,7 +73,7 @@ func NetworkFromProto(m *apiv1.Network) (netmodel.Network, error) {
 		ID: m.GetId(), Project: m.GetProject(), Kind: networkKinds.fromProto[m.GetKind()], Description: m.GetDescription(),
 		Prefixes: f.prefixes("prefixes", m.GetPrefixes()), Announceable: f.announceable(m.GetAnnounceable()), Pool: m.GetPool(),
 		VNI: netmodel.VNI(m.GetVni()), VRF: m.GetVrf(), DefaultIPv4Length: int(m.GetDefaultIpv4Length()), DefaultIPv6Length: int(m.GetDefaultIpv6Length()),
-		CreateTime: timeFromProto(m.GetCreateTime()),
+		Labels: m.GetLabels(), CreateTime: timeFromProto(m.GetCreateTime()),
 	}
 	for _, c := range m.GetCarved() {
 		v.Carved = append(v.Carved, netmodel.CarvedPrefix{Prefix: f.prefix("carved.prefix", c.GetPrefix()), Project: c.GetProject(), Network: c.GetNetwork()})
@@ -111,7 +112,8 @@ func PendingReleaseToProto(in []netmodel.PendingRelease) []*apiv1.PendingRelease
 func MachineToProto(v netmodel.Machine) *apiv1.Machine {
 	return &apiv1.Machine{
 		Id: v.ID, Rack: v.Rack, SystemUuid: v.SystemUUID, ChassisMac: v.ChassisMAC, PortMacs: v.PortMACs, Description: v.Description,
-		Project: v.Project, Allocation: v.Allocation, PendingRelease: PendingReleaseToProto(v.PendingRelease), CreateTime: timeToProto(v.CreateTime),
+		Project: v.Project, Allocation: v.Allocation, PendingRelease: PendingReleaseToProto(v.PendingRelease), Labels: v.Labels,
+		CreateTime: timeToProto(v.CreateTime),
 	}
 }
 
@@ -119,7 +121,8 @@ func MachineToProto(v netmodel.Machine) *apiv1.Machine {
 func MachineFromProto(m *apiv1.Machine) (netmodel.Machine, error) {
 	v := netmodel.Machine{
 		ID: m.GetId(), Rack: m.GetRack(), SystemUUID: m.GetSystemUuid(), ChassisMAC: m.GetChassisMac(), PortMACs: m.GetPortMacs(),
-		Description: m.GetDescription(), Project: m.GetProject(), Allocation: m.GetAllocation(), CreateTime: timeFromProto(m.GetCreateTime()),
+		Description: m.GetDescription(), Project: m.GetProject(), Allocation: m.GetAllocation(), Labels: m.GetLabels(),
+		CreateTime: timeFromProto(m.GetCreateTime()),
 	}
 	for _, p := range m.GetPendingRelease() {
 		v.PendingRelease = append(v.PendingRelease, netmodel.PendingRelease{Switch: p.GetSwitch(), Port: p.GetPort(), Generation: p.GetGeneration()})

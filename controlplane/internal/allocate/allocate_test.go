@@ -213,7 +213,7 @@ func TestMove(t *testing.T) {
 	blue, red := f.network(t, "blue", "10.1.0.0/24", "fd01::/64"), f.network(t, "red", "10.2.0.0/24")
 	a := f.allocate(t, "blue", "")
 	f.reached(t, a.ID)
-	moved, err := f.allocations.Move(t.Context(), call, "default", a.ID, in("red"))
+	moved, err := f.allocations.Move(t.Context(), call, "default", a.ID, in("red"), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,9 +237,9 @@ func TestMove(t *testing.T) {
 			}
 		}
 	})
-	_, err = f.allocations.Move(t.Context(), call, "default", a.ID, in("nowhere"))
+	_, err = f.allocations.Move(t.Context(), call, "default", a.ID, in("nowhere"), 0)
 	refused(t, err, store.NotFound, "nowhere")
-	_, err = f.allocations.Move(t.Context(), call, "default", "none", in("blue"))
+	_, err = f.allocations.Move(t.Context(), call, "default", "none", in("blue"), 0)
 	refused(t, err, store.NotFound, "none")
 }
 

@@ -11,15 +11,18 @@ import (
 	"github.com/pointsman/pointsman/pkg/wire"
 )
 
-// Move brings the machine into another network: same ASN, new addresses, generation one higher.
-func (s *Service) Move(ctx context.Context, call store.Call, project, id string, to []netmodel.Attachment) (netmodel.AllocationView, error) {
+// Move brings the machine into another network: same ASN, new addresses, generation one higher. revision is what the allocation
+// must be at; 0 is any.
+func (s *Service) Move(ctx context.Context, call store.Call, project, id string, to []netmodel.Attachment, revision int64) (netmodel.AllocationView, error) {
 	if len(to) != 1 {
 		return netmodel.AllocationView{}, store.Refuse(store.Invalid, "attachments: name exactly one network")
 	}
 	a, err := store.Do(ctx, s.store, call, wire.AllocationCodec, store.Settled(s.store, func(t *store.Txn) (netmodel.Allocation, error) {
 		var a netmodel.Allocation
 		var err error
-		s.store.Read(func(d *store.Data) { a, err = s.decideMove(d, t, project, id, to[0]) })
+		s.store.Read(func(d *store.Data) {
+			a, err = s.decideMove(d, t, store.Named{Project: project, ID: id}, to[0], revision)
+		})
 		return a, err
 	}))
 	if err != nil {
@@ -28,10 +31,14 @@ func (s *Service) Move(ctx context.Context, call store.Call, project, id string,
 	return s.shown(a), nil
 }
 
-func (s *Service) decideMove(d *store.Data, t *store.Txn, project, id string, to netmodel.Attachment) (netmodel.Allocation, error) {
-	o, ok := d.Allocations[store.Named{Project: project, ID: id}]
+func (s *Service) decideMove(d *store.Data, t *store.Txn, name store.Named, to netmodel.Attachment, revision int64) (netmodel.Allocation, error) {
+	project, id := name.Project, name.ID
+	o, ok := d.Allocations[name]
 	if !ok {
 		return o.Value, unknown(project, id)
+	}
+	if err := store.Expect(o, revision); err != nil {
+		return o.Value, err
 	}
 	old := o.Value
 	if old.Attachments[0].Network == to.Network {

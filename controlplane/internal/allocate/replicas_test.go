@@ -68,7 +68,7 @@ func act(t *testing.T, r *replica, done *[3]atomic.Int64) {
 		what = 0
 		_, err = r.allocations.Create(ctx, call, allocate.Request{Project: "default", Attachments: in(network)})
 	case what == 1:
-		_, err = r.allocations.Move(ctx, call, "default", all[rand.IntN(len(all))].ID, in(network))
+		_, err = r.allocations.Move(ctx, call, "default", all[rand.IntN(len(all))].ID, in(network), 0)
 	default:
 		_, err = r.allocations.Release(ctx, call, "default", all[rand.IntN(len(all))].ID)
 	}

@@ -37,7 +37,7 @@ func (s *Service) Get(project, id string) (netmodel.AllocationView, error) {
 			err = unknown(project, id)
 			return
 		}
-		v = view(d, o.Value)
+		v = View(d, o.Value)
 	})
 	return v, err
 }
@@ -48,7 +48,7 @@ func (s *Service) List(project, network string) []netmodel.AllocationView {
 	s.store.Read(func(d *store.Data) {
 		for k, o := range d.Allocations {
 			if (project == "" || k.Project == project) && (network == "" || o.Value.Attachments[0].Network == network) {
-				out = append(out, view(d, o.Value))
+				out = append(out, View(d, o.Value))
 			}
 		}
 	})
@@ -58,7 +58,8 @@ func (s *Service) List(project, network string) []netmodel.AllocationView {
 	return out
 }
 
-func view(d *store.Data, a netmodel.Allocation) netmodel.AllocationView {
+// View is an allocation with its receipt.
+func View(d *store.Data, a netmodel.Allocation) netmodel.AllocationView {
 	return netmodel.AllocationView{Allocation: a, Receipt: receipt.View(d, a)}
 }
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 
@@ -18,6 +19,7 @@ type allocationServer struct {
 	allocations *allocate.Service
 	receipts    *receipt.Service
 	stopping    context.Context
+	all         *collection[*apiv1.Allocation]
 }
 
 func (s allocationServer) CreateAllocation(ctx context.Context, req *apiv1.CreateAllocationRequest) (*apiv1.Allocation, error) {
@@ -33,7 +35,7 @@ func (s allocationServer) CreateAllocation(ctx context.Context, req *apiv1.Creat
 		Project: project(req.GetProject()), ID: req.GetId(), Machine: req.GetMachine(), Rack: req.GetRack(), Attachments: to,
 		Hostname: req.GetHostname(), Description: req.GetDescription(),
 	})
-	return answer(a, err, wire.AllocationViewToProto)
+	return s.all.changed(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
 }
 
 func attachments(in []*apiv1.Attachment) ([]netmodel.Attachment, error) {
@@ -44,27 +46,69 @@ func attachments(in []*apiv1.Attachment) ([]netmodel.Attachment, error) {
 	return out, nil
 }
 
-func (s allocationServer) GetAllocation(_ context.Context, req *apiv1.GetAllocationRequest) (*apiv1.Allocation, error) {
-	a, err := s.allocations.Get(project(req.GetProject()), req.GetId())
-	return answer(a, err, wire.AllocationViewToProto)
+func (s allocationServer) GetAllocation(ctx context.Context, req *apiv1.GetAllocationRequest) (*apiv1.Allocation, error) {
+	name := store.Named{Project: project(req.GetProject()), ID: req.GetId()}
+	return s.all.get(ctx, named(name), req.GetMinResourceVersion(), func() error { _, err := s.allocations.Get(name.Project, name.ID); return err })
 }
 
-func (s allocationServer) ListAllocations(_ context.Context, req *apiv1.ListAllocationsRequest) (*apiv1.ListAllocationsResponse, error) {
-	all := s.allocations.List(project(req.GetProject()), req.GetNetwork())
-	return &apiv1.ListAllocationsResponse{Allocations: messages(all, wire.AllocationViewToProto)}, nil
+func (s allocationServer) ListAllocations(ctx context.Context, req *apiv1.ListAllocationsRequest) (*apiv1.ListAllocationsResponse, error) {
+	p, err := list(ctx, s.all, req, wantedAllocations(req))
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.ListAllocationsResponse{Allocations: p.objects, NextPageToken: p.next, ResourceVersion: p.version}, nil
 }
 
+func (s allocationServer) WatchAllocations(req *apiv1.WatchAllocationsRequest, stream grpc.ServerStreamingServer[apiv1.WatchAllocationsResponse]) error {
+	return watch(stream.Context(), s.stopping, s.all, req, wantedAllocations(req), func(e event[*apiv1.Allocation]) error {
+		return stream.Send(&apiv1.WatchAllocationsResponse{Type: e.kind, Allocation: e.message, ResourceVersion: e.version})
+	})
+}
+
+func wantedAllocations(req interface {
+	GetProject() string
+	GetNetwork() string
+}) func(*apiv1.Allocation) bool {
+	return func(a *apiv1.Allocation) bool {
+		return a.GetProject() == project(req.GetProject()) && (req.GetNetwork() == "" || slices.ContainsFunc(a.GetAttachments(), func(at *apiv1.Attachment) bool {
+			return at.GetNetwork() == req.GetNetwork()
+		}))
+	}
+}
+
+// UpdateAllocation moves the machine, or changes the description: one of the two, since a move is a new generation with a receipt
+// of its own. A request without a mask moves.
 func (s allocationServer) UpdateAllocation(ctx context.Context, req *apiv1.UpdateAllocationRequest) (*apiv1.Allocation, error) {
 	call, err := callOf(ctx, req)
 	if err != nil {
 		return nil, err
 	}
-	to, err := attachments(req.GetAttachments())
+	fields := map[string]bool{"attachments": true}
+	if len(req.GetUpdateMask().GetPaths()) > 0 {
+		if fields, err = masked(req.GetUpdateMask(), &apiv1.Allocation{}, "attachments", "description"); err != nil {
+			return nil, err
+		}
+	}
+	if len(fields) > 1 {
+		return nil, store.Refuse(store.Invalid, "update_mask: attachments and description are changed one after the other")
+	}
+	revision, err := versionOf(s.all.store, req.GetResourceVersion())
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.allocations.Move(ctx, call, project(req.GetProject()), req.GetId(), to)
-	return answer(a, err, wire.AllocationViewToProto)
+	a, err := s.update(ctx, call, req, fields, revision)
+	return s.all.changed(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
+}
+
+func (s allocationServer) update(ctx context.Context, call store.Call, req *apiv1.UpdateAllocationRequest, fields map[string]bool, revision int64) (netmodel.AllocationView, error) {
+	if fields["description"] {
+		return s.allocations.Describe(ctx, call, project(req.GetProject()), req.GetId(), req.GetDescription(), revision)
+	}
+	to, err := attachments(req.GetAttachments())
+	if err != nil {
+		return netmodel.AllocationView{}, err
+	}
+	return s.allocations.Move(ctx, call, project(req.GetProject()), req.GetId(), to, revision)
 }
 
 func (s allocationServer) DeleteAllocation(ctx context.Context, req *apiv1.DeleteAllocationRequest) (*apiv1.DeleteAllocationResponse, error) {

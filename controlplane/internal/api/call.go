@@ -27,7 +27,10 @@ type request interface {
 func callOf(ctx context.Context, req request) (store.Call, error) {
 	method, _ := grpc.Method(ctx)
 	hash, err := wire.Hash(req)
-	return store.Call{Caller: auth.FromContext(ctx).Name, Method: method, RequestID: req.GetRequestId(), RequestHash: hash}, err
+	if err != nil { // what protobuf reads and JSON cannot say, such as an empty path in a mask
+		return store.Call{}, store.Refuse(store.Invalid, "%v", err)
+	}
+	return store.Call{Caller: auth.FromContext(ctx).Name, Method: method, RequestID: req.GetRequestId(), RequestHash: hash}, nil
 }
 
 // answer turns what a service said into what the API says: the message of the value, or the error.
@@ -37,13 +40,4 @@ func answer[V, M any](v V, err error, to func(V) M) (M, error) {
 		return none, err
 	}
 	return to(v), nil
-}
-
-// messages turns a list of values into messages.
-func messages[V, M any](in []V, to func(V) M) []M {
-	out := make([]M, 0, len(in))
-	for _, v := range in {
-		out = append(out, to(v))
-	}
-	return out
 }

@@ -41,6 +41,7 @@ var refusals = map[store.Kind]codes.Code{
 	store.Precondition: codes.FailedPrecondition,
 	store.Exhausted:    codes.ResourceExhausted,
 	store.Aborted:      codes.Aborted,
+	store.OutOfRange:   codes.OutOfRange,
 }
 
 // coded turns an error of a service into one with a code, on which programs branch, and a message that says what to do.

@@ -49,7 +49,7 @@ func startWith(t *testing.T, quota int64) *clients {
 	}
 	services := api.Services{
 		Networks: network.New(st, time.Hour), Inventory: inventory.New(st, inventory.Options{Log: log}),
-		Allocations: allocate.New(st, time.Hour), Receipts: receipt.New(st, log),
+		Allocations: allocate.New(st, time.Hour), Receipts: receipt.New(st, log), Store: st,
 	}
 	compile := compiler.New(st, log)
 	running, end := context.WithCancel(context.Background())

@@ -3,6 +3,8 @@ package api
 import (
 	"context"
 
+	"google.golang.org/grpc"
+
 	"github.com/pointsman/pointsman/controlplane/internal/inventory"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -12,6 +14,8 @@ import (
 type switchServer struct {
 	apiv1.UnimplementedSwitchServiceServer
 	inventory *inventory.Service
+	all       *collection[*apiv1.Switch]
+	stopping  context.Context
 }
 
 func (s switchServer) CreateSwitch(ctx context.Context, req *apiv1.CreateSwitchRequest) (*apiv1.Switch, error) {
@@ -27,17 +31,34 @@ func (s switchServer) CreateSwitch(ctx context.Context, req *apiv1.CreateSwitchR
 		return nil, store.Refuse(store.Invalid, "%v", err)
 	}
 	sw, err := s.inventory.CreateSwitch(ctx, call, wanted)
-	return answer(sw, err, wire.SwitchViewToProto)
+	return s.all.changed(sw.ID, wire.SwitchViewToProto(sw), err)
 }
 
-func (s switchServer) GetSwitch(_ context.Context, req *apiv1.GetSwitchRequest) (*apiv1.Switch, error) {
-	sw, err := s.inventory.GetSwitch(req.GetId())
-	return answer(sw, err, wire.SwitchViewToProto)
+func (s switchServer) GetSwitch(ctx context.Context, req *apiv1.GetSwitchRequest) (*apiv1.Switch, error) {
+	return s.all.get(ctx, req.GetId(), req.GetMinResourceVersion(), func() error { _, err := s.inventory.GetSwitch(req.GetId()); return err })
 }
 
-func (s switchServer) ListSwitches(_ context.Context, req *apiv1.ListSwitchesRequest) (*apiv1.ListSwitchesResponse, error) {
-	all := s.inventory.ListSwitches(wire.SwitchRoleFromProto(req.GetRole()), req.GetRack())
-	return &apiv1.ListSwitchesResponse{Switches: messages(all, wire.SwitchViewToProto)}, nil
+func (s switchServer) ListSwitches(ctx context.Context, req *apiv1.ListSwitchesRequest) (*apiv1.ListSwitchesResponse, error) {
+	p, err := list(ctx, s.all, req, wantedSwitches(req))
+	if err != nil {
+		return nil, err
+	}
+	return &apiv1.ListSwitchesResponse{Switches: p.objects, NextPageToken: p.next, ResourceVersion: p.version}, nil
+}
+
+func (s switchServer) WatchSwitches(req *apiv1.WatchSwitchesRequest, stream grpc.ServerStreamingServer[apiv1.WatchSwitchesResponse]) error {
+	return watch(stream.Context(), s.stopping, s.all, req, wantedSwitches(req), func(e event[*apiv1.Switch]) error {
+		return stream.Send(&apiv1.WatchSwitchesResponse{Type: e.kind, Switch: e.message, ResourceVersion: e.version})
+	})
+}
+
+func wantedSwitches(req interface {
+	GetRole() apiv1.SwitchRole
+	GetRack() string
+}) func(*apiv1.Switch) bool {
+	return func(sw *apiv1.Switch) bool {
+		return (req.GetRole() == 0 || sw.GetRole() == req.GetRole()) && (req.GetRack() == "" || sw.GetRack() == req.GetRack())
+	}
 }
 
 func (s switchServer) UpdateSwitch(ctx context.Context, req *apiv1.UpdateSwitchRequest) (*apiv1.Switch, error) {
@@ -45,21 +66,20 @@ func (s switchServer) UpdateSwitch(ctx context.Context, req *apiv1.UpdateSwitchR
 	if err != nil {
 		return nil, err
 	}
-	update := inventory.SwitchUpdate{ID: req.GetId()}
-	for _, field := range req.GetUpdateMask().GetPaths() {
-		switch field {
-		case "description":
-			update.Description = &req.Description
-		case "ports":
-			ports := wire.SwitchPortsFromProto(req.GetPorts())
-			update.Ports = &ports
-		case "mtu":
-			mtu := int(req.GetMtu())
-			update.MTU = &mtu
-		}
+	fields, err := masked(req.GetUpdateMask(), &apiv1.Switch{}, "description", "ports", "mtu")
+	if err != nil {
+		return nil, err
+	}
+	revision, err := versionOf(s.all.store, req.GetResourceVersion())
+	if err != nil {
+		return nil, err
+	}
+	update := inventory.SwitchUpdate{
+		ID: req.GetId(), Description: given(fields, "description", req.GetDescription()), Ports: given(fields, "ports", wire.SwitchPortsFromProto(req.GetPorts())),
+		MTU: given(fields, "mtu", int(req.GetMtu())), Revision: revision,
 	}
 	sw, err := s.inventory.UpdateSwitch(ctx, call, update)
-	return answer(sw, err, wire.SwitchViewToProto)
+	return s.all.changed(sw.ID, wire.SwitchViewToProto(sw), err)
 }
 
 func (s switchServer) DeleteSwitch(ctx context.Context, req *apiv1.DeleteSwitchRequest) (*apiv1.DeleteSwitchResponse, error) {

@@ -7,7 +7,6 @@ import (
 	validatepb "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 )
@@ -94,10 +93,6 @@ func TestInvalidRequestsNameTheFieldAndTheRemedy(t *testing.T) {
 			_, err := c.switches.CreateSwitch(ctx, leaf(func(r *apiv1.CreateSwitchRequest) { r.Provisioning.Addresses = []string{"10.1.1.1"} }))
 			return err
 		}, []string{"provisioning.addresses[0]: must be an address with its prefix length"}},
-		{"update mask", func() error {
-			_, err := c.switches.UpdateSwitch(ctx, &apiv1.UpdateSwitchRequest{Id: "leaf01", UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"loopback"}}})
-			return err
-		}, []string{"update_mask: ", "description", "ports", "mtu"}},
 		{"no attachment", func() error {
 			_, err := c.allocations.CreateAllocation(ctx, &apiv1.CreateAllocationRequest{})
 			return err

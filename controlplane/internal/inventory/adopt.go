@@ -23,6 +23,7 @@ type Adoption struct {
 	ChassisMAC  string
 	PortMACs    []string
 	Description string
+	Labels      map[string]string
 }
 
 // AdoptMachine registers a machine that is discovered, or still to come. What is known of it by discovery is added to what is
@@ -47,7 +48,7 @@ func (s *Service) AdoptMachine(ctx context.Context, call store.Call, a Adoption)
 }
 
 func adopted(d *store.Data, a Adoption, generated string) (netmodel.Machine, error) {
-	m := netmodel.Machine{ID: a.ID, SystemUUID: a.SystemUUID, ChassisMAC: a.ChassisMAC, PortMACs: a.PortMACs, Description: a.Description}
+	m := netmodel.Machine{ID: a.ID, SystemUUID: a.SystemUUID, ChassisMAC: a.ChassisMAC, PortMACs: a.PortMACs, Description: a.Description, Labels: a.Labels}
 	for _, seen := range d.Index.Discovered() {
 		if !same(m, seen.Machine) {
 			continue

@@ -57,6 +57,39 @@ func (s *Service) changeMachine(ctx context.Context, call store.Call, decide fun
 	return view, nil
 }
 
+// MachineUpdate changes what is not nil. Revision is what the machine must be at; 0 is any.
+type MachineUpdate struct {
+	ID          string
+	Description *string
+	Labels      *map[string]string
+	Revision    int64
+}
+
+// UpdateMachine changes a machine's description or labels. Its identities are how it is recognised: they stay.
+func (s *Service) UpdateMachine(ctx context.Context, call store.Call, u MachineUpdate) (netmodel.MachineView, error) {
+	return s.changeMachine(ctx, call, func(d *store.Data, t *store.Txn) (netmodel.Machine, error) {
+		o, ok := d.Machines[u.ID]
+		m := o.Value
+		if !ok {
+			return m, unknownMachine(u.ID)
+		}
+		if err := store.Expect(o, u.Revision); err != nil {
+			return m, err
+		}
+		if u.Description != nil {
+			m.Description = *u.Description
+		}
+		if u.Labels != nil {
+			m.Labels = *u.Labels
+		}
+		key := keys.Machine(u.ID)
+		t.Unchanged(key, o.ModRevision)
+		t.Before(key, o.Raw)
+		store.Put(t, key, wire.MachineCodec, m)
+		return m, nil
+	})
+}
+
 // DeleteMachine refuses while the machine is allocated or releasing.
 func (s *Service) DeleteMachine(ctx context.Context, call store.Call, id string) error {
 	_, err := s.changeMachine(ctx, call, func(d *store.Data, t *store.Txn) (netmodel.Machine, error) {

@@ -18,6 +18,8 @@ type SwitchUpdate struct {
 	Description *string
 	Ports       *[]netmodel.SwitchPort
 	MTU         *int
+	// Revision is what the switch must be at; 0 is any.
+	Revision int64
 }
 
 // maxPorts is how many intents go into the transaction of their switch; the compiler writes the others.
@@ -46,7 +48,7 @@ func (s *Service) changeSwitch(ctx context.Context, call store.Call, decide func
 		return netmodel.SwitchView{}, err
 	}
 	var view netmodel.SwitchView
-	s.store.Read(func(d *store.Data) { view = switchView(d, sw) })
+	s.store.Read(func(d *store.Data) { view = SwitchView(d, sw) })
 	return view, nil
 }
 
@@ -112,6 +114,9 @@ func (s *Service) decideUpdate(d *store.Data, t *store.Txn, u SwitchUpdate) (net
 	o, ok := d.Switches[u.ID]
 	if !ok {
 		return o.Value, unknownSwitch(u.ID)
+	}
+	if err := store.Expect(o, u.Revision); err != nil {
+		return o.Value, err
 	}
 	sw := o.Value
 	if u.Description != nil {

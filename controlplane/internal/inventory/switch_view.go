@@ -15,7 +15,7 @@ func (s *Service) GetSwitch(id string) (netmodel.SwitchView, error) {
 	s.store.Read(func(d *store.Data) {
 		var o store.Object[netmodel.Switch]
 		if o, ok = d.Switches[id]; ok {
-			view = switchView(d, o.Value)
+			view = SwitchView(d, o.Value)
 		}
 	})
 	if !ok {
@@ -30,7 +30,7 @@ func (s *Service) ListSwitches(role netmodel.SwitchRole, rack string) []netmodel
 	s.store.Read(func(d *store.Data) {
 		for _, o := range d.Switches {
 			if (role == "" || o.Value.Role == role) && (rack == "" || o.Value.Rack == rack) {
-				out = append(out, switchView(d, o.Value))
+				out = append(out, SwitchView(d, o.Value))
 			}
 		}
 	})
@@ -38,7 +38,8 @@ func (s *Service) ListSwitches(role netmodel.SwitchRole, rack string) []netmodel
 	return out
 }
 
-func switchView(d *store.Data, sw netmodel.Switch) netmodel.SwitchView {
+// SwitchView is a switch with what its agent says.
+func SwitchView(d *store.Data, sw netmodel.Switch) netmodel.SwitchView {
 	_, alive := d.Alive[sw.ID]
 	view := netmodel.SwitchView{Switch: sw, Alive: alive, Status: known(d.SwitchStatuses, sw.ID)}
 	for _, p := range sw.Ports {

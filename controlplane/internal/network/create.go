@@ -24,6 +24,7 @@ type CreateRequest struct {
 	IPv4Length, IPv6Length               int
 	Announceable                         []netmodel.Grant
 	DefaultIPv4Length, DefaultIPv6Length int
+	Labels                               map[string]string
 }
 
 // Create makes a network: its prefixes are carved or taken as given, its VNI is chosen, and its VRF follows from that.
@@ -47,7 +48,7 @@ func (s *Service) Create(ctx context.Context, call store.Call, r CreateRequest) 
 func (s *Service) decideCreate(d *store.Data, t *store.Txn, r CreateRequest) (netmodel.Network, error) {
 	n := netmodel.Network{
 		ID: r.ID, Project: r.Project, Kind: r.Kind, Description: r.Description, Prefixes: r.Prefixes, Announceable: r.Announceable, Pool: r.Pool,
-		DefaultIPv4Length: r.DefaultIPv4Length, DefaultIPv6Length: r.DefaultIPv6Length, CreateTime: s.store.Now(),
+		DefaultIPv4Length: r.DefaultIPv4Length, DefaultIPv6Length: r.DefaultIPv6Length, Labels: r.Labels, CreateTime: s.store.Now(),
 	}
 	for k := range d.Networks {
 		if k.ID == r.ID {

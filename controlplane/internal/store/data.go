@@ -51,6 +51,9 @@ type Held struct {
 
 // Data is everything that is cached, at one revision.
 type Data struct {
+	// Revision of etcd up to which this is complete.
+	Revision int64
+
 	Networks       Table[Named, netmodel.Network]
 	Allocations    Table[Named, netmodel.Allocation]
 	Switches       Table[string, netmodel.Switch]

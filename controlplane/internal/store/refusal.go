@@ -17,6 +17,8 @@ const (
 	Exhausted
 	// Aborted: the state moved faster than the decision could be made.
 	Aborted
+	// OutOfRange: the state that was asked for is compacted away, or of another store: list anew.
+	OutOfRange
 )
 
 // Refusal is an answer, not a failure: it tells the caller why not and what to do.
@@ -26,6 +28,14 @@ type Refusal struct {
 }
 
 func (r *Refusal) Error() string { return r.Text }
+
+// Expect refuses a change that was made from an older state of an object than there is. 0 expects nothing.
+func Expect[V any](o Object[V], revision int64) error {
+	if revision == 0 || revision == o.ModRevision {
+		return nil
+	}
+	return Refuse(Aborted, "resource_version: it was changed meanwhile; read it again and decide anew")
+}
 
 // Refuse makes a Refusal.
 func Refuse(kind Kind, format string, args ...any) error {

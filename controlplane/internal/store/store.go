@@ -162,23 +162,9 @@ const progressLook = 100 * time.Millisecond
 // list reads everything at one revision and replaces the cache.
 func (s *Store) list(ctx context.Context) error {
 	data := newData()
-	var revision int64
-	from, end := keys.Prefix, clientv3.GetPrefixRangeEnd(keys.Prefix)
-	for {
-		answer, err := s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
-		if err != nil {
-			return fmt.Errorf("list store: %w", err)
-		}
-		if revision == 0 {
-			revision = answer.Header.Revision
-		}
-		for _, kv := range answer.Kvs {
-			s.applyTo(data, kv, false)
-		}
-		if !answer.More {
-			break
-		}
-		from = string(answer.Kvs[len(answer.Kvs)-1].Key) + "\x00"
+	revision, err := s.load(ctx, data, keys.Prefix, 0)
+	if err != nil {
+		return err
 	}
 	data.Index.Settle()
 	s.mu.Lock()
@@ -192,8 +178,30 @@ func (s *Store) list(ctx context.Context) error {
 	return nil
 }
 
+// load reads all below a root at a revision, 0 being the present one, and returns it.
+func (s *Store) load(ctx context.Context, data *Data, root string, revision int64) (int64, error) {
+	from, end := root, clientv3.GetPrefixRangeEnd(root)
+	for {
+		answer, err := s.client.Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(pageSize), clientv3.WithRev(revision))
+		if err != nil {
+			return 0, fmt.Errorf("list store: %w", err)
+		}
+		if revision == 0 {
+			revision = answer.Header.Revision
+		}
+		for _, kv := range answer.Kvs {
+			s.applyTo(data, kv, false)
+		}
+		if !answer.More {
+			return revision, nil
+		}
+		from = string(answer.Kvs[len(answer.Kvs)-1].Key) + "\x00"
+	}
+}
+
 func (s *Store) advance(revision int64) {
 	s.revision = max(s.revision, revision)
+	s.data.Revision = s.revision
 	close(s.advanced)
 	s.advanced = make(chan struct{})
 }
@@ -256,7 +264,11 @@ func (s *Store) apply(answer clientv3.WatchResponse) {
 	s.data.Index.Settle()
 	s.synced = true
 	subscribers := s.subscribers
-	if !answer.Created {
+	switch n := len(answer.Events); {
+	case n > 0:
+		// A watch that catches up is told etcd's present revision with events of older ones.
+		s.advance(answer.Events[n-1].Kv.ModRevision)
+	case !answer.Created:
 		s.advance(answer.Header.Revision)
 	}
 	s.mu.Unlock()

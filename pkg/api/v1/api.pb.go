@@ -10,6 +10,7 @@ package apiv1
 
 import (
 	_ "buf.build/gen/go/bufbuild/protovalidate/protocolbuffers/go/buf/validate"
+	_ "google.golang.org/genproto/googleapis/api/annotations"
 	protoreflect "google.golang.org/protobuf/reflect/protoreflect"
 	protoimpl "google.golang.org/protobuf/runtime/protoimpl"
 	fieldmaskpb "google.golang.org/protobuf/types/known/fieldmaskpb"
@@ -314,6 +315,63 @@ func (Phase) EnumDescriptor() ([]byte, []int) {
 	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{4}
 }
 
+// EventType is what became of an object since the watch last said something of it.
+type EventType int32
+
+const (
+	EventType_EVENT_TYPE_UNSPECIFIED EventType = 0
+	EventType_EVENT_TYPE_ADDED       EventType = 1
+	EventType_EVENT_TYPE_MODIFIED    EventType = 2
+	EventType_EVENT_TYPE_DELETED     EventType = 3
+	// No object: a resource_version from which a later watch goes on.
+	EventType_EVENT_TYPE_BOOKMARK EventType = 4
+)
+
+// Enum value maps for EventType.
+var (
+	EventType_name = map[int32]string{
+		0: "EVENT_TYPE_UNSPECIFIED",
+		1: "EVENT_TYPE_ADDED",
+		2: "EVENT_TYPE_MODIFIED",
+		3: "EVENT_TYPE_DELETED",
+		4: "EVENT_TYPE_BOOKMARK",
+	}
+	EventType_value = map[string]int32{
+		"EVENT_TYPE_UNSPECIFIED": 0,
+		"EVENT_TYPE_ADDED":       1,
+		"EVENT_TYPE_MODIFIED":    2,
+		"EVENT_TYPE_DELETED":     3,
+		"EVENT_TYPE_BOOKMARK":    4,
+	}
+)
+
+func (x EventType) Enum() *EventType {
+	p := new(EventType)
+	*p = x
+	return p
+}
+
+func (x EventType) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (EventType) Descriptor() protoreflect.EnumDescriptor {
+	return file_pkg_api_v1_api_proto_enumTypes[5].Descriptor()
+}
+
+func (EventType) Type() protoreflect.EnumType {
+	return &file_pkg_api_v1_api_proto_enumTypes[5]
+}
+
+func (x EventType) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use EventType.Descriptor instead.
+func (EventType) EnumDescriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{5}
+}
+
 // IPFamily selects a family where a network has both.
 type IPFamily int32
 
@@ -348,11 +406,11 @@ func (x IPFamily) String() string {
 }
 
 func (IPFamily) Descriptor() protoreflect.EnumDescriptor {
-	return file_pkg_api_v1_api_proto_enumTypes[5].Descriptor()
+	return file_pkg_api_v1_api_proto_enumTypes[6].Descriptor()
 }
 
 func (IPFamily) Type() protoreflect.EnumType {
-	return &file_pkg_api_v1_api_proto_enumTypes[5]
+	return &file_pkg_api_v1_api_proto_enumTypes[6]
 }
 
 func (x IPFamily) Number() protoreflect.EnumNumber {
@@ -361,7 +419,7 @@ func (x IPFamily) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use IPFamily.Descriptor instead.
 func (IPFamily) EnumDescriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{5}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{6}
 }
 
 // Announceable is a range (pods, services) that every machine of a network may announce routes of.
@@ -499,8 +557,12 @@ type Network struct {
 	DefaultIpv4Length uint32 `protobuf:"varint,10,opt,name=default_ipv4_length,json=defaultIpv4Length,proto3" json:"default_ipv4_length,omitempty"`
 	DefaultIpv6Length uint32 `protobuf:"varint,11,opt,name=default_ipv6_length,json=defaultIpv6Length,proto3" json:"default_ipv6_length,omitempty"`
 	// Output only, of a pool.
-	Carved        []*CarvedPrefix        `protobuf:"bytes,12,rep,name=carved,proto3" json:"carved,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	Carved     []*CarvedPrefix        `protobuf:"bytes,12,rep,name=carved,proto3" json:"carved,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only, opaque: when this was last written. Empty of what is not stored.
+	ResourceVersion string `protobuf:"bytes,14,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	// For whoever sorts and filters; the control plane reads nothing from them.
+	Labels        map[string]string `protobuf:"bytes,15,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -626,6 +688,20 @@ func (x *Network) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Network) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+func (x *Network) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 type IP struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Network string                 `protobuf:"bytes,1,opt,name=network,proto3" json:"network,omitempty"`
@@ -634,11 +710,13 @@ type IP struct {
 	Kind    IPKind                 `protobuf:"varint,4,opt,name=kind,proto3,enum=pointsman.v1.IPKind" json:"kind,omitempty"`
 	State   IPState                `protobuf:"varint,5,opt,name=state,proto3,enum=pointsman.v1.IPState" json:"state,omitempty"`
 	// The allocation that uses it, if any.
-	Allocation    string                 `protobuf:"bytes,6,opt,name=allocation,proto3" json:"allocation,omitempty"`
-	Description   string                 `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Allocation  string                 `protobuf:"bytes,6,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	Description string                 `protobuf:"bytes,7,opt,name=description,proto3" json:"description,omitempty"`
+	CreateTime  *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only, opaque: when this was last written. Empty of what is not stored.
+	ResourceVersion string `protobuf:"bytes,9,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *IP) Reset() {
@@ -725,6 +803,13 @@ func (x *IP) GetCreateTime() *timestamppb.Timestamp {
 		return x.CreateTime
 	}
 	return nil
+}
+
+func (x *IP) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
 }
 
 // MachineConnection is a cable, computed from discovery.
@@ -878,8 +963,12 @@ type Machine struct {
 	// Output only.
 	PendingRelease []*PendingRelease      `protobuf:"bytes,12,rep,name=pending_release,json=pendingRelease,proto3" json:"pending_release,omitempty"`
 	CreateTime     *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Output only, opaque: when this was last written. Empty of what is not stored.
+	ResourceVersion string `protobuf:"bytes,14,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	// For whoever sorts and filters; the control plane reads nothing from them.
+	Labels        map[string]string `protobuf:"bytes,15,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Machine) Reset() {
@@ -1003,6 +1092,20 @@ func (x *Machine) GetCreateTime() *timestamppb.Timestamp {
 	return nil
 }
 
+func (x *Machine) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+func (x *Machine) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 type Switch struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -1021,10 +1124,12 @@ type Switch struct {
 	// Output only.
 	Status *SwitchStatus `protobuf:"bytes,11,opt,name=status,proto3" json:"status,omitempty"`
 	// Output only.
-	PortViews     []*SwitchPortView      `protobuf:"bytes,12,rep,name=port_views,json=portViews,proto3" json:"port_views,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	PortViews  []*SwitchPortView      `protobuf:"bytes,12,rep,name=port_views,json=portViews,proto3" json:"port_views,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only, opaque: when this was last written. Empty of what is not stored.
+	ResourceVersion string `protobuf:"bytes,14,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Switch) Reset() {
@@ -1146,6 +1251,13 @@ func (x *Switch) GetCreateTime() *timestamppb.Timestamp {
 		return x.CreateTime
 	}
 	return nil
+}
+
+func (x *Switch) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
 }
 
 // SwitchPortView joins all that is known of a port.
@@ -1391,10 +1503,12 @@ type Allocation struct {
 	// Output only: rises by one with each move.
 	Generation uint64 `protobuf:"varint,10,opt,name=generation,proto3" json:"generation,omitempty"`
 	// Output only.
-	Receipt       *Receipt               `protobuf:"bytes,11,opt,name=receipt,proto3" json:"receipt,omitempty"`
-	CreateTime    *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Receipt    *Receipt               `protobuf:"bytes,11,opt,name=receipt,proto3" json:"receipt,omitempty"`
+	CreateTime *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=create_time,json=createTime,proto3" json:"create_time,omitempty"`
+	// Output only, opaque: when this was last written. Empty of what is not stored.
+	ResourceVersion string `protobuf:"bytes,13,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *Allocation) Reset() {
@@ -1509,6 +1623,13 @@ func (x *Allocation) GetCreateTime() *timestamppb.Timestamp {
 		return x.CreateTime
 	}
 	return nil
+}
+
+func (x *Allocation) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
 }
 
 // AgentTime is when a switch, by its own clock, produced the evidence of a phase.
@@ -1938,8 +2059,9 @@ type CreateNetworkRequest struct {
 	Ipv6Length   uint32          `protobuf:"varint,9,opt,name=ipv6_length,json=ipv6Length,proto3" json:"ipv6_length,omitempty"`
 	Announceable []*Announceable `protobuf:"bytes,10,rep,name=announceable,proto3" json:"announceable,omitempty"`
 	// Of a pool: lengths carved by default.
-	DefaultIpv4Length uint32 `protobuf:"varint,11,opt,name=default_ipv4_length,json=defaultIpv4Length,proto3" json:"default_ipv4_length,omitempty"`
-	DefaultIpv6Length uint32 `protobuf:"varint,12,opt,name=default_ipv6_length,json=defaultIpv6Length,proto3" json:"default_ipv6_length,omitempty"`
+	DefaultIpv4Length uint32            `protobuf:"varint,11,opt,name=default_ipv4_length,json=defaultIpv4Length,proto3" json:"default_ipv4_length,omitempty"`
+	DefaultIpv6Length uint32            `protobuf:"varint,12,opt,name=default_ipv6_length,json=defaultIpv6Length,proto3" json:"default_ipv6_length,omitempty"`
+	Labels            map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields     protoimpl.UnknownFields
 	sizeCache         protoimpl.SizeCache
 }
@@ -2058,12 +2180,21 @@ func (x *CreateNetworkRequest) GetDefaultIpv6Length() uint32 {
 	return 0
 }
 
+func (x *CreateNetworkRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 type GetNetworkRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Id      string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,3,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GetNetworkRequest) Reset() {
@@ -2110,12 +2241,27 @@ func (x *GetNetworkRequest) GetId() string {
 	return ""
 }
 
+func (x *GetNetworkRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListNetworksRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Kind          NetworkKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=pointsman.v1.NetworkKind" json:"kind,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Kind    NetworkKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=pointsman.v1.NetworkKind" json:"kind,omitempty"`
+	// At most so many objects; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: state = free AND rack = "rack1". docs/api.md explains it.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListNetworksRequest) Reset() {
@@ -2162,11 +2308,43 @@ func (x *ListNetworksRequest) GetKind() NetworkKind {
 	return NetworkKind_NETWORK_KIND_UNSPECIFIED
 }
 
+func (x *ListNetworksRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListNetworksRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListNetworksRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListNetworksRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListNetworksResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Networks      []*Network             `protobuf:"bytes,1,rep,name=networks,proto3" json:"networks,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Networks []*Network             `protobuf:"bytes,1,rep,name=networks,proto3" json:"networks,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of the state that all pages show; a watch may begin from it.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListNetworksResponse) Reset() {
@@ -2206,6 +2384,254 @@ func (x *ListNetworksResponse) GetNetworks() []*Network {
 	return nil
 }
 
+func (x *ListNetworksResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListNetworksResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchNetworksRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Kind    NetworkKind            `protobuf:"varint,2,opt,name=kind,proto3,enum=pointsman.v1.NetworkKind" json:"kind,omitempty"`
+	// As in a list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Changes after this; empty begins with all objects as added ones, and a bookmark.
+	ResourceVersion string `protobuf:"bytes,4,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchNetworksRequest) Reset() {
+	*x = WatchNetworksRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[21]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchNetworksRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchNetworksRequest) ProtoMessage() {}
+
+func (x *WatchNetworksRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[21]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchNetworksRequest.ProtoReflect.Descriptor instead.
+func (*WatchNetworksRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{21}
+}
+
+func (x *WatchNetworksRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *WatchNetworksRequest) GetKind() NetworkKind {
+	if x != nil {
+		return x.Kind
+	}
+	return NetworkKind_NETWORK_KIND_UNSPECIFIED
+}
+
+func (x *WatchNetworksRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *WatchNetworksRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchNetworksResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  EventType              `protobuf:"varint,1,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// What it is now; of a deleted one, what it was last.
+	Network *Network `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// Of a bookmark: all changes up to here have been sent.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchNetworksResponse) Reset() {
+	*x = WatchNetworksResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[22]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchNetworksResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchNetworksResponse) ProtoMessage() {}
+
+func (x *WatchNetworksResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[22]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchNetworksResponse.ProtoReflect.Descriptor instead.
+func (*WatchNetworksResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{22}
+}
+
+func (x *WatchNetworksResponse) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *WatchNetworksResponse) GetNetwork() *Network {
+	if x != nil {
+		return x.Network
+	}
+	return nil
+}
+
+func (x *WatchNetworksResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type UpdateNetworkRequest struct {
+	state        protoimpl.MessageState `protogen:"open.v1"`
+	RequestId    string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Project      string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	Id           string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Description  string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	Announceable []*Announceable        `protobuf:"bytes,5,rep,name=announceable,proto3" json:"announceable,omitempty"`
+	Labels       map[string]string      `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Which of description, announceable, labels to change.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// If given, the object is changed only if it has this resource_version.
+	ResourceVersion string `protobuf:"bytes,8,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UpdateNetworkRequest) Reset() {
+	*x = UpdateNetworkRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[23]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateNetworkRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateNetworkRequest) ProtoMessage() {}
+
+func (x *UpdateNetworkRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[23]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateNetworkRequest.ProtoReflect.Descriptor instead.
+func (*UpdateNetworkRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{23}
+}
+
+func (x *UpdateNetworkRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UpdateNetworkRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *UpdateNetworkRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateNetworkRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *UpdateNetworkRequest) GetAnnounceable() []*Announceable {
+	if x != nil {
+		return x.Announceable
+	}
+	return nil
+}
+
+func (x *UpdateNetworkRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *UpdateNetworkRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateNetworkRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type DeleteNetworkRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -2217,7 +2643,7 @@ type DeleteNetworkRequest struct {
 
 func (x *DeleteNetworkRequest) Reset() {
 	*x = DeleteNetworkRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[21]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2229,7 +2655,7 @@ func (x *DeleteNetworkRequest) String() string {
 func (*DeleteNetworkRequest) ProtoMessage() {}
 
 func (x *DeleteNetworkRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[21]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2242,7 +2668,7 @@ func (x *DeleteNetworkRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNetworkRequest.ProtoReflect.Descriptor instead.
 func (*DeleteNetworkRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{21}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *DeleteNetworkRequest) GetRequestId() string {
@@ -2274,7 +2700,7 @@ type DeleteNetworkResponse struct {
 
 func (x *DeleteNetworkResponse) Reset() {
 	*x = DeleteNetworkResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[22]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2286,7 +2712,7 @@ func (x *DeleteNetworkResponse) String() string {
 func (*DeleteNetworkResponse) ProtoMessage() {}
 
 func (x *DeleteNetworkResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[22]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2299,7 +2725,7 @@ func (x *DeleteNetworkResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteNetworkResponse.ProtoReflect.Descriptor instead.
 func (*DeleteNetworkResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{22}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{25}
 }
 
 type CreateIPRequest struct {
@@ -2317,7 +2743,7 @@ type CreateIPRequest struct {
 
 func (x *CreateIPRequest) Reset() {
 	*x = CreateIPRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[23]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2329,7 +2755,7 @@ func (x *CreateIPRequest) String() string {
 func (*CreateIPRequest) ProtoMessage() {}
 
 func (x *CreateIPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[23]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2342,7 +2768,7 @@ func (x *CreateIPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateIPRequest.ProtoReflect.Descriptor instead.
 func (*CreateIPRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{23}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *CreateIPRequest) GetRequestId() string {
@@ -2388,17 +2814,19 @@ func (x *CreateIPRequest) GetDescription() string {
 }
 
 type GetIPRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Network       string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
-	Address       string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	Address string                 `protobuf:"bytes,3,opt,name=address,proto3" json:"address,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,4,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GetIPRequest) Reset() {
 	*x = GetIPRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[24]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2410,7 +2838,7 @@ func (x *GetIPRequest) String() string {
 func (*GetIPRequest) ProtoMessage() {}
 
 func (x *GetIPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[24]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2423,7 +2851,7 @@ func (x *GetIPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetIPRequest.ProtoReflect.Descriptor instead.
 func (*GetIPRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{24}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *GetIPRequest) GetProject() string {
@@ -2447,17 +2875,32 @@ func (x *GetIPRequest) GetAddress() string {
 	return ""
 }
 
+func (x *GetIPRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListIPsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Network       string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// At most so many objects; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: state = free AND rack = "rack1". docs/api.md explains it.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListIPsRequest) Reset() {
 	*x = ListIPsRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[25]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2469,7 +2912,7 @@ func (x *ListIPsRequest) String() string {
 func (*ListIPsRequest) ProtoMessage() {}
 
 func (x *ListIPsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[25]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2482,7 +2925,7 @@ func (x *ListIPsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIPsRequest.ProtoReflect.Descriptor instead.
 func (*ListIPsRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{25}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ListIPsRequest) GetProject() string {
@@ -2499,16 +2942,48 @@ func (x *ListIPsRequest) GetNetwork() string {
 	return ""
 }
 
+func (x *ListIPsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListIPsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListIPsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListIPsRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListIPsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Ips           []*IP                  `protobuf:"bytes,1,rep,name=ips,proto3" json:"ips,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Ips   []*IP                  `protobuf:"bytes,1,rep,name=ips,proto3" json:"ips,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of the state that all pages show; a watch may begin from it.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListIPsResponse) Reset() {
 	*x = ListIPsResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[26]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2520,7 +2995,7 @@ func (x *ListIPsResponse) String() string {
 func (*ListIPsResponse) ProtoMessage() {}
 
 func (x *ListIPsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[26]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2533,7 +3008,7 @@ func (x *ListIPsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListIPsResponse.ProtoReflect.Descriptor instead.
 func (*ListIPsResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{26}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ListIPsResponse) GetIps() []*IP {
@@ -2541,6 +3016,246 @@ func (x *ListIPsResponse) GetIps() []*IP {
 		return x.Ips
 	}
 	return nil
+}
+
+func (x *ListIPsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListIPsResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchIPsRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// As in a list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Changes after this; empty begins with all objects as added ones, and a bookmark.
+	ResourceVersion string `protobuf:"bytes,4,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchIPsRequest) Reset() {
+	*x = WatchIPsRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[30]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchIPsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchIPsRequest) ProtoMessage() {}
+
+func (x *WatchIPsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[30]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchIPsRequest.ProtoReflect.Descriptor instead.
+func (*WatchIPsRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{30}
+}
+
+func (x *WatchIPsRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *WatchIPsRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *WatchIPsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *WatchIPsRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchIPsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  EventType              `protobuf:"varint,1,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// What it is now; of a deleted one, what it was last.
+	Ip *IP `protobuf:"bytes,2,opt,name=ip,proto3" json:"ip,omitempty"`
+	// Of a bookmark: all changes up to here have been sent.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchIPsResponse) Reset() {
+	*x = WatchIPsResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[31]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchIPsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchIPsResponse) ProtoMessage() {}
+
+func (x *WatchIPsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[31]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchIPsResponse.ProtoReflect.Descriptor instead.
+func (*WatchIPsResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{31}
+}
+
+func (x *WatchIPsResponse) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *WatchIPsResponse) GetIp() *IP {
+	if x != nil {
+		return x.Ip
+	}
+	return nil
+}
+
+func (x *WatchIPsResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type UpdateIPRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RequestId   string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Project     string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	Network     string                 `protobuf:"bytes,3,opt,name=network,proto3" json:"network,omitempty"`
+	Address     string                 `protobuf:"bytes,4,opt,name=address,proto3" json:"address,omitempty"`
+	Description string                 `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
+	// description.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// If given, the object is changed only if it has this resource_version.
+	ResourceVersion string `protobuf:"bytes,7,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UpdateIPRequest) Reset() {
+	*x = UpdateIPRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[32]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateIPRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateIPRequest) ProtoMessage() {}
+
+func (x *UpdateIPRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[32]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateIPRequest.ProtoReflect.Descriptor instead.
+func (*UpdateIPRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{32}
+}
+
+func (x *UpdateIPRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UpdateIPRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *UpdateIPRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *UpdateIPRequest) GetAddress() string {
+	if x != nil {
+		return x.Address
+	}
+	return ""
+}
+
+func (x *UpdateIPRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *UpdateIPRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateIPRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
 }
 
 type DeleteIPRequest struct {
@@ -2555,7 +3270,7 @@ type DeleteIPRequest struct {
 
 func (x *DeleteIPRequest) Reset() {
 	*x = DeleteIPRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[27]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2567,7 +3282,7 @@ func (x *DeleteIPRequest) String() string {
 func (*DeleteIPRequest) ProtoMessage() {}
 
 func (x *DeleteIPRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[27]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2580,7 +3295,7 @@ func (x *DeleteIPRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIPRequest.ProtoReflect.Descriptor instead.
 func (*DeleteIPRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{27}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *DeleteIPRequest) GetRequestId() string {
@@ -2619,7 +3334,7 @@ type DeleteIPResponse struct {
 
 func (x *DeleteIPResponse) Reset() {
 	*x = DeleteIPResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[28]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2631,7 +3346,7 @@ func (x *DeleteIPResponse) String() string {
 func (*DeleteIPResponse) ProtoMessage() {}
 
 func (x *DeleteIPResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[28]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2644,19 +3359,21 @@ func (x *DeleteIPResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteIPResponse.ProtoReflect.Descriptor instead.
 func (*DeleteIPResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{28}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{34}
 }
 
 type GetMachineRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,2,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GetMachineRequest) Reset() {
 	*x = GetMachineRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[29]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2668,7 +3385,7 @@ func (x *GetMachineRequest) String() string {
 func (*GetMachineRequest) ProtoMessage() {}
 
 func (x *GetMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[29]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2681,7 +3398,7 @@ func (x *GetMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMachineRequest.ProtoReflect.Descriptor instead.
 func (*GetMachineRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{29}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *GetMachineRequest) GetId() string {
@@ -2691,17 +3408,32 @@ func (x *GetMachineRequest) GetId() string {
 	return ""
 }
 
+func (x *GetMachineRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListMachinesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	State         MachineState           `protobuf:"varint,1,opt,name=state,proto3,enum=pointsman.v1.MachineState" json:"state,omitempty"`
-	Rack          string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	State MachineState           `protobuf:"varint,1,opt,name=state,proto3,enum=pointsman.v1.MachineState" json:"state,omitempty"`
+	Rack  string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
+	// At most so many objects; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: state = free AND rack = "rack1". docs/api.md explains it.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListMachinesRequest) Reset() {
 	*x = ListMachinesRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[30]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2713,7 +3445,7 @@ func (x *ListMachinesRequest) String() string {
 func (*ListMachinesRequest) ProtoMessage() {}
 
 func (x *ListMachinesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[30]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2726,7 +3458,7 @@ func (x *ListMachinesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesRequest.ProtoReflect.Descriptor instead.
 func (*ListMachinesRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{30}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ListMachinesRequest) GetState() MachineState {
@@ -2743,16 +3475,48 @@ func (x *ListMachinesRequest) GetRack() string {
 	return ""
 }
 
+func (x *ListMachinesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListMachinesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListMachinesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListMachinesRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListMachinesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Machines      []*Machine             `protobuf:"bytes,1,rep,name=machines,proto3" json:"machines,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Machines []*Machine             `protobuf:"bytes,1,rep,name=machines,proto3" json:"machines,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of the state that all pages show; a watch may begin from it.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListMachinesResponse) Reset() {
 	*x = ListMachinesResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[31]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2764,7 +3528,7 @@ func (x *ListMachinesResponse) String() string {
 func (*ListMachinesResponse) ProtoMessage() {}
 
 func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[31]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2777,7 +3541,7 @@ func (x *ListMachinesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMachinesResponse.ProtoReflect.Descriptor instead.
 func (*ListMachinesResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{31}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ListMachinesResponse) GetMachines() []*Machine {
@@ -2787,23 +3551,170 @@ func (x *ListMachinesResponse) GetMachines() []*Machine {
 	return nil
 }
 
+func (x *ListMachinesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListMachinesResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchMachinesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	State MachineState           `protobuf:"varint,1,opt,name=state,proto3,enum=pointsman.v1.MachineState" json:"state,omitempty"`
+	Rack  string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
+	// As in a list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Changes after this; empty begins with all objects as added ones, and a bookmark.
+	ResourceVersion string `protobuf:"bytes,4,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchMachinesRequest) Reset() {
+	*x = WatchMachinesRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchMachinesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchMachinesRequest) ProtoMessage() {}
+
+func (x *WatchMachinesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchMachinesRequest.ProtoReflect.Descriptor instead.
+func (*WatchMachinesRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *WatchMachinesRequest) GetState() MachineState {
+	if x != nil {
+		return x.State
+	}
+	return MachineState_MACHINE_STATE_UNSPECIFIED
+}
+
+func (x *WatchMachinesRequest) GetRack() string {
+	if x != nil {
+		return x.Rack
+	}
+	return ""
+}
+
+func (x *WatchMachinesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *WatchMachinesRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchMachinesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  EventType              `protobuf:"varint,1,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// What it is now; of a deleted one, what it was last.
+	Machine *Machine `protobuf:"bytes,2,opt,name=machine,proto3" json:"machine,omitempty"`
+	// Of a bookmark: all changes up to here have been sent.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchMachinesResponse) Reset() {
+	*x = WatchMachinesResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchMachinesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchMachinesResponse) ProtoMessage() {}
+
+func (x *WatchMachinesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchMachinesResponse.ProtoReflect.Descriptor instead.
+func (*WatchMachinesResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *WatchMachinesResponse) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *WatchMachinesResponse) GetMachine() *Machine {
+	if x != nil {
+		return x.Machine
+	}
+	return nil
+}
+
+func (x *WatchMachinesResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type AdoptMachineRequest struct {
 	state     protoimpl.MessageState `protogen:"open.v1"`
 	RequestId string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
 	// The new machine's id; generated if empty.
 	Id string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
 	// At least one of these.
-	SystemUuid    string   `protobuf:"bytes,3,opt,name=system_uuid,json=systemUuid,proto3" json:"system_uuid,omitempty"`
-	ChassisMac    string   `protobuf:"bytes,4,opt,name=chassis_mac,json=chassisMac,proto3" json:"chassis_mac,omitempty"`
-	PortMacs      []string `protobuf:"bytes,5,rep,name=port_macs,json=portMacs,proto3" json:"port_macs,omitempty"`
-	Description   string   `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	SystemUuid    string            `protobuf:"bytes,3,opt,name=system_uuid,json=systemUuid,proto3" json:"system_uuid,omitempty"`
+	ChassisMac    string            `protobuf:"bytes,4,opt,name=chassis_mac,json=chassisMac,proto3" json:"chassis_mac,omitempty"`
+	PortMacs      []string          `protobuf:"bytes,5,rep,name=port_macs,json=portMacs,proto3" json:"port_macs,omitempty"`
+	Description   string            `protobuf:"bytes,6,opt,name=description,proto3" json:"description,omitempty"`
+	Labels        map[string]string `protobuf:"bytes,7,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AdoptMachineRequest) Reset() {
 	*x = AdoptMachineRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[32]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2815,7 +3726,7 @@ func (x *AdoptMachineRequest) String() string {
 func (*AdoptMachineRequest) ProtoMessage() {}
 
 func (x *AdoptMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[32]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2828,7 +3739,7 @@ func (x *AdoptMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdoptMachineRequest.ProtoReflect.Descriptor instead.
 func (*AdoptMachineRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{32}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *AdoptMachineRequest) GetRequestId() string {
@@ -2873,6 +3784,13 @@ func (x *AdoptMachineRequest) GetDescription() string {
 	return ""
 }
 
+func (x *AdoptMachineRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
 type GetMachineConfigRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
@@ -2882,7 +3800,7 @@ type GetMachineConfigRequest struct {
 
 func (x *GetMachineConfigRequest) Reset() {
 	*x = GetMachineConfigRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[33]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2894,7 +3812,7 @@ func (x *GetMachineConfigRequest) String() string {
 func (*GetMachineConfigRequest) ProtoMessage() {}
 
 func (x *GetMachineConfigRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[33]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2907,7 +3825,7 @@ func (x *GetMachineConfigRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMachineConfigRequest.ProtoReflect.Descriptor instead.
 func (*GetMachineConfigRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{33}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *GetMachineConfigRequest) GetId() string {
@@ -2928,7 +3846,7 @@ type OverrideMachineReleaseRequest struct {
 
 func (x *OverrideMachineReleaseRequest) Reset() {
 	*x = OverrideMachineReleaseRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[34]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2940,7 +3858,7 @@ func (x *OverrideMachineReleaseRequest) String() string {
 func (*OverrideMachineReleaseRequest) ProtoMessage() {}
 
 func (x *OverrideMachineReleaseRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[34]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2953,7 +3871,7 @@ func (x *OverrideMachineReleaseRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use OverrideMachineReleaseRequest.ProtoReflect.Descriptor instead.
 func (*OverrideMachineReleaseRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{34}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *OverrideMachineReleaseRequest) GetRequestId() string {
@@ -2977,6 +3895,92 @@ func (x *OverrideMachineReleaseRequest) GetReason() string {
 	return ""
 }
 
+type UpdateMachineRequest struct {
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RequestId   string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Id          string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	Description string                 `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	Labels      map[string]string      `protobuf:"bytes,4,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Which of description, labels to change.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,5,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// If given, the object is changed only if it has this resource_version.
+	ResourceVersion string `protobuf:"bytes,6,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *UpdateMachineRequest) Reset() {
+	*x = UpdateMachineRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateMachineRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateMachineRequest) ProtoMessage() {}
+
+func (x *UpdateMachineRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateMachineRequest.ProtoReflect.Descriptor instead.
+func (*UpdateMachineRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *UpdateMachineRequest) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *UpdateMachineRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateMachineRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *UpdateMachineRequest) GetLabels() map[string]string {
+	if x != nil {
+		return x.Labels
+	}
+	return nil
+}
+
+func (x *UpdateMachineRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateMachineRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type DeleteMachineRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -2987,7 +3991,7 @@ type DeleteMachineRequest struct {
 
 func (x *DeleteMachineRequest) Reset() {
 	*x = DeleteMachineRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[35]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2999,7 +4003,7 @@ func (x *DeleteMachineRequest) String() string {
 func (*DeleteMachineRequest) ProtoMessage() {}
 
 func (x *DeleteMachineRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[35]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3012,7 +4016,7 @@ func (x *DeleteMachineRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteMachineRequest.ProtoReflect.Descriptor instead.
 func (*DeleteMachineRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{35}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *DeleteMachineRequest) GetRequestId() string {
@@ -3037,7 +4041,7 @@ type DeleteMachineResponse struct {
 
 func (x *DeleteMachineResponse) Reset() {
 	*x = DeleteMachineResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[36]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3049,7 +4053,7 @@ func (x *DeleteMachineResponse) String() string {
 func (*DeleteMachineResponse) ProtoMessage() {}
 
 func (x *DeleteMachineResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[36]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3062,7 +4066,7 @@ func (x *DeleteMachineResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteMachineResponse.ProtoReflect.Descriptor instead.
 func (*DeleteMachineResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{36}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{45}
 }
 
 type CreateSwitchRequest struct {
@@ -3085,7 +4089,7 @@ type CreateSwitchRequest struct {
 
 func (x *CreateSwitchRequest) Reset() {
 	*x = CreateSwitchRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[37]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3097,7 +4101,7 @@ func (x *CreateSwitchRequest) String() string {
 func (*CreateSwitchRequest) ProtoMessage() {}
 
 func (x *CreateSwitchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[37]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3110,7 +4114,7 @@ func (x *CreateSwitchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateSwitchRequest.ProtoReflect.Descriptor instead.
 func (*CreateSwitchRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{37}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *CreateSwitchRequest) GetRequestId() string {
@@ -3184,15 +4188,17 @@ func (x *CreateSwitchRequest) GetDescription() string {
 }
 
 type GetSwitchRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,2,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GetSwitchRequest) Reset() {
 	*x = GetSwitchRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[38]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3204,7 +4210,7 @@ func (x *GetSwitchRequest) String() string {
 func (*GetSwitchRequest) ProtoMessage() {}
 
 func (x *GetSwitchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[38]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3217,7 +4223,7 @@ func (x *GetSwitchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetSwitchRequest.ProtoReflect.Descriptor instead.
 func (*GetSwitchRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{38}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *GetSwitchRequest) GetId() string {
@@ -3227,17 +4233,32 @@ func (x *GetSwitchRequest) GetId() string {
 	return ""
 }
 
+func (x *GetSwitchRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListSwitchesRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Role          SwitchRole             `protobuf:"varint,1,opt,name=role,proto3,enum=pointsman.v1.SwitchRole" json:"role,omitempty"`
-	Rack          string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  SwitchRole             `protobuf:"varint,1,opt,name=role,proto3,enum=pointsman.v1.SwitchRole" json:"role,omitempty"`
+	Rack  string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
+	// At most so many objects; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: state = free AND rack = "rack1". docs/api.md explains it.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListSwitchesRequest) Reset() {
 	*x = ListSwitchesRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[39]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3249,7 +4270,7 @@ func (x *ListSwitchesRequest) String() string {
 func (*ListSwitchesRequest) ProtoMessage() {}
 
 func (x *ListSwitchesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[39]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3262,7 +4283,7 @@ func (x *ListSwitchesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSwitchesRequest.ProtoReflect.Descriptor instead.
 func (*ListSwitchesRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{39}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListSwitchesRequest) GetRole() SwitchRole {
@@ -3279,16 +4300,48 @@ func (x *ListSwitchesRequest) GetRack() string {
 	return ""
 }
 
+func (x *ListSwitchesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListSwitchesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListSwitchesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListSwitchesRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListSwitchesResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Switches      []*Switch              `protobuf:"bytes,1,rep,name=switches,proto3" json:"switches,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Switches []*Switch              `protobuf:"bytes,1,rep,name=switches,proto3" json:"switches,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of the state that all pages show; a watch may begin from it.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListSwitchesResponse) Reset() {
 	*x = ListSwitchesResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[40]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3300,7 +4353,7 @@ func (x *ListSwitchesResponse) String() string {
 func (*ListSwitchesResponse) ProtoMessage() {}
 
 func (x *ListSwitchesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[40]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3313,7 +4366,7 @@ func (x *ListSwitchesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSwitchesResponse.ProtoReflect.Descriptor instead.
 func (*ListSwitchesResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{40}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *ListSwitchesResponse) GetSwitches() []*Switch {
@@ -3321,6 +4374,152 @@ func (x *ListSwitchesResponse) GetSwitches() []*Switch {
 		return x.Switches
 	}
 	return nil
+}
+
+func (x *ListSwitchesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListSwitchesResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchSwitchesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Role  SwitchRole             `protobuf:"varint,1,opt,name=role,proto3,enum=pointsman.v1.SwitchRole" json:"role,omitempty"`
+	Rack  string                 `protobuf:"bytes,2,opt,name=rack,proto3" json:"rack,omitempty"`
+	// As in a list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Changes after this; empty begins with all objects as added ones, and a bookmark.
+	ResourceVersion string `protobuf:"bytes,4,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchSwitchesRequest) Reset() {
+	*x = WatchSwitchesRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchSwitchesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchSwitchesRequest) ProtoMessage() {}
+
+func (x *WatchSwitchesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchSwitchesRequest.ProtoReflect.Descriptor instead.
+func (*WatchSwitchesRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *WatchSwitchesRequest) GetRole() SwitchRole {
+	if x != nil {
+		return x.Role
+	}
+	return SwitchRole_SWITCH_ROLE_UNSPECIFIED
+}
+
+func (x *WatchSwitchesRequest) GetRack() string {
+	if x != nil {
+		return x.Rack
+	}
+	return ""
+}
+
+func (x *WatchSwitchesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *WatchSwitchesRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchSwitchesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  EventType              `protobuf:"varint,1,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// What it is now; of a deleted one, what it was last.
+	Switch *Switch `protobuf:"bytes,2,opt,name=switch,proto3" json:"switch,omitempty"`
+	// Of a bookmark: all changes up to here have been sent.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchSwitchesResponse) Reset() {
+	*x = WatchSwitchesResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchSwitchesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchSwitchesResponse) ProtoMessage() {}
+
+func (x *WatchSwitchesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchSwitchesResponse.ProtoReflect.Descriptor instead.
+func (*WatchSwitchesResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *WatchSwitchesResponse) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *WatchSwitchesResponse) GetSwitch() *Switch {
+	if x != nil {
+		return x.Switch
+	}
+	return nil
+}
+
+func (x *WatchSwitchesResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
 }
 
 type UpdateSwitchRequest struct {
@@ -3331,14 +4530,16 @@ type UpdateSwitchRequest struct {
 	Ports       []*SwitchPort          `protobuf:"bytes,4,rep,name=ports,proto3" json:"ports,omitempty"`
 	Mtu         uint32                 `protobuf:"varint,5,opt,name=mtu,proto3" json:"mtu,omitempty"`
 	// Which of description, ports, mtu to change.
-	UpdateMask    *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// If given, the object is changed only if it has this resource_version.
+	ResourceVersion string `protobuf:"bytes,7,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UpdateSwitchRequest) Reset() {
 	*x = UpdateSwitchRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[41]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3350,7 +4551,7 @@ func (x *UpdateSwitchRequest) String() string {
 func (*UpdateSwitchRequest) ProtoMessage() {}
 
 func (x *UpdateSwitchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[41]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3363,7 +4564,7 @@ func (x *UpdateSwitchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateSwitchRequest.ProtoReflect.Descriptor instead.
 func (*UpdateSwitchRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{41}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *UpdateSwitchRequest) GetRequestId() string {
@@ -3408,6 +4609,13 @@ func (x *UpdateSwitchRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
 	return nil
 }
 
+func (x *UpdateSwitchRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type DeleteSwitchRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -3418,7 +4626,7 @@ type DeleteSwitchRequest struct {
 
 func (x *DeleteSwitchRequest) Reset() {
 	*x = DeleteSwitchRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[42]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3430,7 +4638,7 @@ func (x *DeleteSwitchRequest) String() string {
 func (*DeleteSwitchRequest) ProtoMessage() {}
 
 func (x *DeleteSwitchRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[42]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3443,7 +4651,7 @@ func (x *DeleteSwitchRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSwitchRequest.ProtoReflect.Descriptor instead.
 func (*DeleteSwitchRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{42}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *DeleteSwitchRequest) GetRequestId() string {
@@ -3468,7 +4676,7 @@ type DeleteSwitchResponse struct {
 
 func (x *DeleteSwitchResponse) Reset() {
 	*x = DeleteSwitchResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[43]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3480,7 +4688,7 @@ func (x *DeleteSwitchResponse) String() string {
 func (*DeleteSwitchResponse) ProtoMessage() {}
 
 func (x *DeleteSwitchResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[43]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3493,7 +4701,7 @@ func (x *DeleteSwitchResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteSwitchResponse.ProtoReflect.Descriptor instead.
 func (*DeleteSwitchResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{43}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{54}
 }
 
 type CreateAllocationRequest struct {
@@ -3514,7 +4722,7 @@ type CreateAllocationRequest struct {
 
 func (x *CreateAllocationRequest) Reset() {
 	*x = CreateAllocationRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[44]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3526,7 +4734,7 @@ func (x *CreateAllocationRequest) String() string {
 func (*CreateAllocationRequest) ProtoMessage() {}
 
 func (x *CreateAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[44]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3539,7 +4747,7 @@ func (x *CreateAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateAllocationRequest.ProtoReflect.Descriptor instead.
 func (*CreateAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{44}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *CreateAllocationRequest) GetRequestId() string {
@@ -3599,16 +4807,18 @@ func (x *CreateAllocationRequest) GetDescription() string {
 }
 
 type GetAllocationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Id      string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,3,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *GetAllocationRequest) Reset() {
 	*x = GetAllocationRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[45]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3620,7 +4830,7 @@ func (x *GetAllocationRequest) String() string {
 func (*GetAllocationRequest) ProtoMessage() {}
 
 func (x *GetAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[45]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3633,7 +4843,7 @@ func (x *GetAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetAllocationRequest.ProtoReflect.Descriptor instead.
 func (*GetAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{45}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *GetAllocationRequest) GetProject() string {
@@ -3650,17 +4860,32 @@ func (x *GetAllocationRequest) GetId() string {
 	return ""
 }
 
+func (x *GetAllocationRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListAllocationsRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Project       string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
-	Network       string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// At most so many objects; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: state = free AND rack = "rack1". docs/api.md explains it.
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListAllocationsRequest) Reset() {
 	*x = ListAllocationsRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[46]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3672,7 +4897,7 @@ func (x *ListAllocationsRequest) String() string {
 func (*ListAllocationsRequest) ProtoMessage() {}
 
 func (x *ListAllocationsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[46]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3685,7 +4910,7 @@ func (x *ListAllocationsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAllocationsRequest.ProtoReflect.Descriptor instead.
 func (*ListAllocationsRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{46}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *ListAllocationsRequest) GetProject() string {
@@ -3702,16 +4927,48 @@ func (x *ListAllocationsRequest) GetNetwork() string {
 	return ""
 }
 
+func (x *ListAllocationsRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListAllocationsRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListAllocationsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *ListAllocationsRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListAllocationsResponse struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Allocations   []*Allocation          `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	Allocations []*Allocation          `protobuf:"bytes,1,rep,name=allocations,proto3" json:"allocations,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	// Of the state that all pages show; a watch may begin from it.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListAllocationsResponse) Reset() {
 	*x = ListAllocationsResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[47]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3723,7 +4980,7 @@ func (x *ListAllocationsResponse) String() string {
 func (*ListAllocationsResponse) ProtoMessage() {}
 
 func (x *ListAllocationsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[47]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3736,7 +4993,7 @@ func (x *ListAllocationsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListAllocationsResponse.ProtoReflect.Descriptor instead.
 func (*ListAllocationsResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{47}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *ListAllocationsResponse) GetAllocations() []*Allocation {
@@ -3746,19 +5003,170 @@ func (x *ListAllocationsResponse) GetAllocations() []*Allocation {
 	return nil
 }
 
+func (x *ListAllocationsResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListAllocationsResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchAllocationsRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string                 `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// As in a list.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// Changes after this; empty begins with all objects as added ones, and a bookmark.
+	ResourceVersion string `protobuf:"bytes,4,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchAllocationsRequest) Reset() {
+	*x = WatchAllocationsRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[59]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAllocationsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAllocationsRequest) ProtoMessage() {}
+
+func (x *WatchAllocationsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[59]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAllocationsRequest.ProtoReflect.Descriptor instead.
+func (*WatchAllocationsRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{59}
+}
+
+func (x *WatchAllocationsRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *WatchAllocationsRequest) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *WatchAllocationsRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *WatchAllocationsRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
+type WatchAllocationsResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Type  EventType              `protobuf:"varint,1,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// What it is now; of a deleted one, what it was last.
+	Allocation *Allocation `protobuf:"bytes,2,opt,name=allocation,proto3" json:"allocation,omitempty"`
+	// Of a bookmark: all changes up to here have been sent.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
+}
+
+func (x *WatchAllocationsResponse) Reset() {
+	*x = WatchAllocationsResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[60]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchAllocationsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchAllocationsResponse) ProtoMessage() {}
+
+func (x *WatchAllocationsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[60]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchAllocationsResponse.ProtoReflect.Descriptor instead.
+func (*WatchAllocationsResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{60}
+}
+
+func (x *WatchAllocationsResponse) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *WatchAllocationsResponse) GetAllocation() *Allocation {
+	if x != nil {
+		return x.Allocation
+	}
+	return nil
+}
+
+func (x *WatchAllocationsResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type UpdateAllocationRequest struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Project       string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
-	Id            string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
-	Attachments   []*Attachment          `protobuf:"bytes,4,rep,name=attachments,proto3" json:"attachments,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state       protoimpl.MessageState `protogen:"open.v1"`
+	RequestId   string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Project     string                 `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	Id          string                 `protobuf:"bytes,3,opt,name=id,proto3" json:"id,omitempty"`
+	Attachments []*Attachment          `protobuf:"bytes,4,rep,name=attachments,proto3" json:"attachments,omitempty"`
+	Description string                 `protobuf:"bytes,5,opt,name=description,proto3" json:"description,omitempty"`
+	// Which of attachments, description to change; attachments if empty. One of the two at a time.
+	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,6,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
+	// If given, the object is changed only if it has this resource_version.
+	ResourceVersion string `protobuf:"bytes,7,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *UpdateAllocationRequest) Reset() {
 	*x = UpdateAllocationRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[48]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[61]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3770,7 +5178,7 @@ func (x *UpdateAllocationRequest) String() string {
 func (*UpdateAllocationRequest) ProtoMessage() {}
 
 func (x *UpdateAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[48]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[61]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3783,7 +5191,7 @@ func (x *UpdateAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateAllocationRequest.ProtoReflect.Descriptor instead.
 func (*UpdateAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{48}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{61}
 }
 
 func (x *UpdateAllocationRequest) GetRequestId() string {
@@ -3814,6 +5222,27 @@ func (x *UpdateAllocationRequest) GetAttachments() []*Attachment {
 	return nil
 }
 
+func (x *UpdateAllocationRequest) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *UpdateAllocationRequest) GetUpdateMask() *fieldmaskpb.FieldMask {
+	if x != nil {
+		return x.UpdateMask
+	}
+	return nil
+}
+
+func (x *UpdateAllocationRequest) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
+	}
+	return ""
+}
+
 type DeleteAllocationRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	RequestId     string                 `protobuf:"bytes,1,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
@@ -3825,7 +5254,7 @@ type DeleteAllocationRequest struct {
 
 func (x *DeleteAllocationRequest) Reset() {
 	*x = DeleteAllocationRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[49]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[62]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3837,7 +5266,7 @@ func (x *DeleteAllocationRequest) String() string {
 func (*DeleteAllocationRequest) ProtoMessage() {}
 
 func (x *DeleteAllocationRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[49]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[62]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3850,7 +5279,7 @@ func (x *DeleteAllocationRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAllocationRequest.ProtoReflect.Descriptor instead.
 func (*DeleteAllocationRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{49}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{62}
 }
 
 func (x *DeleteAllocationRequest) GetRequestId() string {
@@ -3884,7 +5313,7 @@ type DeleteAllocationResponse struct {
 
 func (x *DeleteAllocationResponse) Reset() {
 	*x = DeleteAllocationResponse{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[50]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[63]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3896,7 +5325,7 @@ func (x *DeleteAllocationResponse) String() string {
 func (*DeleteAllocationResponse) ProtoMessage() {}
 
 func (x *DeleteAllocationResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[50]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[63]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3909,7 +5338,7 @@ func (x *DeleteAllocationResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteAllocationResponse.ProtoReflect.Descriptor instead.
 func (*DeleteAllocationResponse) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{50}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{63}
 }
 
 func (x *DeleteAllocationResponse) GetPendingRelease() []*PendingRelease {
@@ -3931,7 +5360,7 @@ type WatchReceiptRequest struct {
 
 func (x *WatchReceiptRequest) Reset() {
 	*x = WatchReceiptRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[51]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3943,7 +5372,7 @@ func (x *WatchReceiptRequest) String() string {
 func (*WatchReceiptRequest) ProtoMessage() {}
 
 func (x *WatchReceiptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[51]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3956,7 +5385,7 @@ func (x *WatchReceiptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchReceiptRequest.ProtoReflect.Descriptor instead.
 func (*WatchReceiptRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{51}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{64}
 }
 
 func (x *WatchReceiptRequest) GetProject() string {
@@ -3984,7 +5413,7 @@ var File_pkg_api_v1_api_proto protoreflect.FileDescriptor
 
 const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\n" +
-	"\x14pkg/api/v1/api.proto\x12\fpointsman.v1\x1a\x1bbuf/validate/validate.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17pkg/api/v1/fabric.proto\"\xcd\x01\n" +
+	"\x14pkg/api/v1/api.proto\x12\fpointsman.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x17pkg/api/v1/fabric.proto\"\xcd\x01\n" +
 	"\fAnnounceable\x12\x93\x01\n" +
 	"\x06prefix\x18\x01 \x01(\tB{\xbaHx\xba\x01u\n" +
 	"\x13announceable.prefix\x12Gmust be an IPv4 or IPv6 prefix without host bits, such as 10.244.0.0/16\x1a\x15this.isIpPrefix(true)R\x06prefix\x12'\n" +
@@ -3993,7 +5422,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fCarvedPrefix\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x18\n" +
-	"\anetwork\x18\x03 \x01(\tR\anetwork\"\xe9\x03\n" +
+	"\anetwork\x18\x03 \x01(\tR\anetwork\"\x8a\x05\n" +
 	"\aNetwork\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12-\n" +
@@ -4009,7 +5438,12 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x13default_ipv6_length\x18\v \x01(\rR\x11defaultIpv6Length\x122\n" +
 	"\x06carved\x18\f \x03(\v2\x1a.pointsman.v1.CarvedPrefixR\x06carved\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xa8\x02\n" +
+	"createTime\x12)\n" +
+	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\x129\n" +
+	"\x06labels\x18\x0f \x03(\v2!.pointsman.v1.Network.LabelsEntryR\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x02\n" +
 	"\x02IP\x12\x18\n" +
 	"\anetwork\x18\x01 \x01(\tR\anetwork\x12\x18\n" +
 	"\aaddress\x18\x02 \x01(\tR\aaddress\x12\x18\n" +
@@ -4021,7 +5455,8 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"allocation\x12 \n" +
 	"\vdescription\x18\a \x01(\tR\vdescription\x12;\n" +
 	"\vcreate_time\x18\b \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"t\n" +
+	"createTime\x12)\n" +
+	"\x10resource_version\x18\t \x01(\tR\x0fresourceVersion\"t\n" +
 	"\x11MachineConnection\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x12\n" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12!\n" +
@@ -4032,7 +5467,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x04port\x18\x02 \x01(\tR\x04port\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x03 \x01(\x04R\n" +
-	"generation\"\xf9\x03\n" +
+	"generation\"\x9a\x05\n" +
 	"\aMachine\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x12\n" +
 	"\x04rack\x18\x02 \x01(\tR\x04rack\x12\x1f\n" +
@@ -4052,7 +5487,12 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06faults\x18\v \x03(\tR\x06faults\x12E\n" +
 	"\x0fpending_release\x18\f \x03(\v2\x1c.pointsman.v1.PendingReleaseR\x0ependingRelease\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xf0\x03\n" +
+	"createTime\x12)\n" +
+	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\x129\n" +
+	"\x06labels\x18\x0f \x03(\v2!.pointsman.v1.Machine.LabelsEntryR\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\x9b\x04\n" +
 	"\x06Switch\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12,\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x18.pointsman.v1.SwitchRoleR\x04role\x12\x12\n" +
@@ -4069,7 +5509,8 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"port_views\x18\f \x03(\v2\x1c.pointsman.v1.SwitchPortViewR\tportViews\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"\xa2\x02\n" +
+	"createTime\x12)\n" +
+	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\"\xa2\x02\n" +
 	"\x0eSwitchPortView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x16.pointsman.v1.PortRoleR\x04role\x120\n" +
@@ -4089,7 +5530,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x03mac\x18\x04 \x01(\tR\x03mac\x12\x1e\n" +
 	"\n" +
 	"generation\x18\x05 \x01(\x04R\n" +
-	"generation\"\xb2\x03\n" +
+	"generation\"\xdd\x03\n" +
 	"\n" +
 	"Allocation\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
@@ -4107,7 +5548,8 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"generation\x12/\n" +
 	"\areceipt\x18\v \x01(\v2\x15.pointsman.v1.ReceiptR\areceipt\x12;\n" +
 	"\vcreate_time\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\n" +
-	"createTime\"S\n" +
+	"createTime\x12)\n" +
+	"\x10resource_version\x18\r \x01(\tR\x0fresourceVersion\"S\n" +
 	"\tAgentTime\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xb7\x01\n" +
@@ -4152,7 +5594,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06switch\x18\x03 \x01(\tR\x06switch\x12\x12\n" +
 	"\x04port\x18\x04 \x01(\tR\x04port\x12\x1d\n" +
 	"\n" +
-	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\xd3\a\n" +
+	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\x92\t\n" +
 	"\x14CreateNetworkRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12H\n" +
@@ -4170,16 +5612,51 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fannounceable\x18\n" +
 	" \x03(\v2\x1a.pointsman.v1.AnnounceableB\b\xbaH\x05\x92\x01\x02\x10\x10R\fannounceable\x127\n" +
 	"\x13default_ipv4_length\x18\v \x01(\rB\a\xbaH\x04*\x02\x18 R\x11defaultIpv4Length\x128\n" +
-	"\x13default_ipv6_length\x18\f \x01(\rB\b\xbaH\x05*\x03\x18\x80\x01R\x11defaultIpv6Length:\xb2\x01\xbaH\xae\x01\x1a\xab\x01\n" +
-	"\x18network.prefixes_or_pool\x12aprefixes and pool exclude each other: give the network's prefixes, or the pool to carve them from\x1a,this.prefixes.size() == 0 || this.pool == ''\"F\n" +
+	"\x13default_ipv6_length\x18\f \x01(\rB\b\xbaH\x05*\x03\x18\x80\x01R\x11defaultIpv6Length\x12\x81\x01\n" +
+	"\x06labels\x18\r \x03(\v2..pointsman.v1.CreateNetworkRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb2\x01\xbaH\xae\x01\x1a\xab\x01\n" +
+	"\x18network.prefixes_or_pool\x12aprefixes and pool exclude each other: give the network's prefixes, or the pool to carve them from\x1a,this.prefixes.size() == 0 || this.pool == ''\"x\n" +
 	"\x11GetNetworkRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x17\n" +
-	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"h\n" +
+	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x120\n" +
+	"\x14min_resource_version\x18\x03 \x01(\tR\x12minResourceVersion\"\x81\x02\n" +
 	"\x13ListNetworksRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x127\n" +
-	"\x04kind\x18\x02 \x01(\x0e2\x19.pointsman.v1.NetworkKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\"I\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x19.pointsman.v1.NetworkKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\x9c\x01\n" +
 	"\x14ListNetworksResponse\x121\n" +
-	"\bnetworks\x18\x01 \x03(\v2\x15.pointsman.v1.NetworkR\bnetworks\"r\n" +
+	"\bnetworks\x18\x01 \x03(\v2\x15.pointsman.v1.NetworkR\bnetworks\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xb6\x01\n" +
+	"\x14WatchNetworksRequest\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x127\n" +
+	"\x04kind\x18\x02 \x01(\x0e2\x19.pointsman.v1.NetworkKindB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04kind\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12)\n" +
+	"\x10resource_version\x18\x04 \x01(\tR\x0fresourceVersion\"\xa0\x01\n" +
+	"\x15WatchNetworksResponse\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x12/\n" +
+	"\anetwork\x18\x02 \x01(\v2\x15.pointsman.v1.NetworkR\anetwork\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\x97\x04\n" +
+	"\x14UpdateNetworkRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
+	"\aproject\x18\x02 \x01(\tR\aproject\x12\x17\n" +
+	"\x02id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12*\n" +
+	"\vdescription\x18\x04 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x12H\n" +
+	"\fannounceable\x18\x05 \x03(\v2\x1a.pointsman.v1.AnnounceableB\b\xbaH\x05\x92\x01\x02\x10\x10R\fannounceable\x12\x81\x01\n" +
+	"\x06labels\x18\x06 \x03(\v2..pointsman.v1.UpdateNetworkRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x12C\n" +
+	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"updateMask\x12)\n" +
+	"\x10resource_version\x18\b \x01(\tR\x0fresourceVersion\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"r\n" +
 	"\x14DeleteNetworkRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
@@ -4195,30 +5672,74 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"ip.address\x12?must be an IPv4 or IPv6 address, or empty for the next free one\x1a\x19this == '' || this.isIp()R\aaddress\x128\n" +
 	"\x06family\x18\x05 \x01(\x0e2\x16.pointsman.v1.IPFamilyB\b\xbaH\x05\x82\x01\x02\x10\x01R\x06family\x12*\n" +
-	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"n\n" +
+	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"\xa0\x01\n" +
 	"\fGetIPRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12!\n" +
 	"\anetwork\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\anetwork\x12!\n" +
-	"\aaddress\x18\x03 \x01(\tB\a\xbaH\x04r\x02p\x01R\aaddress\"D\n" +
+	"\aaddress\x18\x03 \x01(\tB\a\xbaH\x04r\x02p\x01R\aaddress\x120\n" +
+	"\x14min_resource_version\x18\x04 \x01(\tR\x12minResourceVersion\"\xdd\x01\n" +
 	"\x0eListIPsRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
-	"\anetwork\x18\x02 \x01(\tR\anetwork\"5\n" +
+	"\anetwork\x18\x02 \x01(\tR\anetwork\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\x88\x01\n" +
 	"\x0fListIPsResponse\x12\"\n" +
-	"\x03ips\x18\x01 \x03(\v2\x10.pointsman.v1.IPR\x03ips\"\x9a\x01\n" +
+	"\x03ips\x18\x01 \x03(\v2\x10.pointsman.v1.IPR\x03ips\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\x92\x01\n" +
+	"\x0fWatchIPsRequest\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
+	"\anetwork\x18\x02 \x01(\tR\anetwork\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12)\n" +
+	"\x10resource_version\x18\x04 \x01(\tR\x0fresourceVersion\"\x8c\x01\n" +
+	"\x10WatchIPsResponse\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x12 \n" +
+	"\x02ip\x18\x02 \x01(\v2\x10.pointsman.v1.IPR\x02ip\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xb6\x02\n" +
+	"\x0fUpdateIPRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
+	"\aproject\x18\x02 \x01(\tR\aproject\x12!\n" +
+	"\anetwork\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\anetwork\x12!\n" +
+	"\aaddress\x18\x04 \x01(\tB\a\xbaH\x04r\x02p\x01R\aaddress\x12*\n" +
+	"\vdescription\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x12C\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"updateMask\x12)\n" +
+	"\x10resource_version\x18\a \x01(\tR\x0fresourceVersion\"\x9a\x01\n" +
 	"\x0fDeleteIPRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12!\n" +
 	"\anetwork\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\anetwork\x12!\n" +
 	"\aaddress\x18\x04 \x01(\tB\a\xbaH\x04r\x02p\x01R\aaddress\"\x12\n" +
-	"\x10DeleteIPResponse\",\n" +
+	"\x10DeleteIPResponse\"^\n" +
 	"\x11GetMachineRequest\x12\x17\n" +
-	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"e\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x120\n" +
+	"\x14min_resource_version\x18\x02 \x01(\tR\x12minResourceVersion\"\xfe\x01\n" +
 	"\x13ListMachinesRequest\x12:\n" +
 	"\x05state\x18\x01 \x01(\x0e2\x1a.pointsman.v1.MachineStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x12\n" +
-	"\x04rack\x18\x02 \x01(\tR\x04rack\"I\n" +
+	"\x04rack\x18\x02 \x01(\tR\x04rack\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\x9c\x01\n" +
 	"\x14ListMachinesResponse\x121\n" +
-	"\bmachines\x18\x01 \x03(\v2\x15.pointsman.v1.MachineR\bmachines\"\xfe\x05\n" +
+	"\bmachines\x18\x01 \x03(\v2\x15.pointsman.v1.MachineR\bmachines\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xb3\x01\n" +
+	"\x14WatchMachinesRequest\x12:\n" +
+	"\x05state\x18\x01 \x01(\x0e2\x1a.pointsman.v1.MachineStateB\b\xbaH\x05\x82\x01\x02\x10\x01R\x05state\x12\x12\n" +
+	"\x04rack\x18\x02 \x01(\tR\x04rack\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12)\n" +
+	"\x10resource_version\x18\x04 \x01(\tR\x0fresourceVersion\"\xa0\x01\n" +
+	"\x15WatchMachinesResponse\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x12/\n" +
+	"\amachine\x18\x02 \x01(\v2\x15.pointsman.v1.MachineR\amachine\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xbc\a\n" +
 	"\x13AdoptMachineRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12>\n" +
@@ -4230,7 +5751,11 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"chassisMac\x12\xa7\x01\n" +
 	"\tport_macs\x18\x05 \x03(\tB\x89\x01\xbaH\x85\x01\x92\x01\x81\x01\x10\b\"}\xba\x01z\n" +
 	"\x10machine.port_mac\x120must be a MAC address, such as 02:00:5e:10:00:01\x1a4this.matches('^[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}$')R\bportMacs\x12*\n" +
-	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription:\xc5\x01\xbaH\xc1\x01\x1a\xbe\x01\n" +
+	"\vdescription\x18\x06 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x12\x80\x01\n" +
+	"\x06labels\x18\a \x03(\v2-.pointsman.v1.AdoptMachineRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xc5\x01\xbaH\xc1\x01\x1a\xbe\x01\n" +
 	"\x10machine.identity\x12[a machine needs an identity to be recognised by: give system_uuid, chassis_mac or port_macs\x1aMthis.system_uuid != '' || this.chassis_mac != '' || this.port_macs.size() > 0\"2\n" +
 	"\x17GetMachineConfigRequest\x12\x17\n" +
 	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"\x82\x01\n" +
@@ -4238,7 +5763,19 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
 	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12\x1f\n" +
-	"\x06reason\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06reason\"X\n" +
+	"\x06reason\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x06reason\"\xb3\x03\n" +
+	"\x14UpdateMachineRequest\x12'\n" +
+	"\n" +
+	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
+	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12*\n" +
+	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x12\x81\x01\n" +
+	"\x06labels\x18\x04 \x03(\v2..pointsman.v1.UpdateMachineRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x12C\n" +
+	"\vupdate_mask\x18\x05 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"updateMask\x12)\n" +
+	"\x10resource_version\x18\x06 \x01(\tR\x0fresourceVersion\x1a9\n" +
+	"\vLabelsEntry\x12\x10\n" +
+	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
+	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"X\n" +
 	"\x14DeleteMachineRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
@@ -4257,23 +5794,41 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fprovisioning\x18\b \x01(\v2\x1a.pointsman.v1.ProvisioningR\fprovisioning\x12\x1a\n" +
 	"\x03mtu\x18\t \x01(\rB\b\xbaH\x05*\x03\x18\x80HR\x03mtu\x12*\n" +
 	"\vdescription\x18\n" +
-	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"+\n" +
+	" \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"]\n" +
 	"\x10GetSwitchRequest\x12\x17\n" +
-	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"a\n" +
+	"\x02id\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x120\n" +
+	"\x14min_resource_version\x18\x02 \x01(\tR\x12minResourceVersion\"\xfa\x01\n" +
 	"\x13ListSwitchesRequest\x126\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x18.pointsman.v1.SwitchRoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x12\n" +
-	"\x04rack\x18\x02 \x01(\tR\x04rack\"H\n" +
+	"\x04rack\x18\x02 \x01(\tR\x04rack\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\x9b\x01\n" +
 	"\x14ListSwitchesResponse\x120\n" +
-	"\bswitches\x18\x01 \x03(\v2\x14.pointsman.v1.SwitchR\bswitches\"\xbb\x02\n" +
+	"\bswitches\x18\x01 \x03(\v2\x14.pointsman.v1.SwitchR\bswitches\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xaf\x01\n" +
+	"\x14WatchSwitchesRequest\x126\n" +
+	"\x04role\x18\x01 \x01(\x0e2\x18.pointsman.v1.SwitchRoleB\b\xbaH\x05\x82\x01\x02\x10\x01R\x04role\x12\x12\n" +
+	"\x04rack\x18\x02 \x01(\tR\x04rack\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12)\n" +
+	"\x10resource_version\x18\x04 \x01(\tR\x0fresourceVersion\"\x9d\x01\n" +
+	"\x15WatchSwitchesResponse\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x12,\n" +
+	"\x06switch\x18\x02 \x01(\v2\x14.pointsman.v1.SwitchR\x06switch\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xca\x02\n" +
 	"\x13UpdateSwitchRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
 	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12*\n" +
 	"\vdescription\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x129\n" +
 	"\x05ports\x18\x04 \x03(\v2\x18.pointsman.v1.SwitchPortB\t\xbaH\x06\x92\x01\x03\x10\x80\bR\x05ports\x12\x1a\n" +
-	"\x03mtu\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x80HR\x03mtu\x12_\n" +
-	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskB\"\xbaH\x1f\xc8\x01\x01\xe2\x01\x19\x12\vdescription\x12\x05ports\x12\x03mtuR\n" +
-	"updateMask\"W\n" +
+	"\x03mtu\x18\x05 \x01(\rB\b\xbaH\x05*\x03\x18\x80HR\x03mtu\x12C\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
+	"updateMask\x12)\n" +
+	"\x10resource_version\x18\a \x01(\tR\x0fresourceVersion\"W\n" +
 	"\x13DeleteSwitchRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x17\n" +
@@ -4289,22 +5844,44 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\vattachments\x18\x06 \x03(\v2\x18.pointsman.v1.AttachmentB\n" +
 	"\xbaH\a\x92\x01\x04\b\x01\x10\x01R\vattachments\x12J\n" +
 	"\bhostname\x18\a \x01(\tB.\xbaH+r)2'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\bhostname\x12*\n" +
-	"\vdescription\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"I\n" +
+	"\vdescription\x18\b \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\"{\n" +
 	"\x14GetAllocationRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x17\n" +
-	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"L\n" +
+	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x120\n" +
+	"\x14min_resource_version\x18\x03 \x01(\tR\x12minResourceVersion\"\xe5\x01\n" +
 	"\x16ListAllocationsRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
-	"\anetwork\x18\x02 \x01(\tR\anetwork\"U\n" +
+	"\anetwork\x18\x02 \x01(\tR\anetwork\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\xa8\x01\n" +
 	"\x17ListAllocationsResponse\x12:\n" +
-	"\vallocations\x18\x01 \x03(\v2\x18.pointsman.v1.AllocationR\vallocations\"\xbd\x01\n" +
+	"\vallocations\x18\x01 \x03(\v2\x18.pointsman.v1.AllocationR\vallocations\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\x9a\x01\n" +
+	"\x17WatchAllocationsRequest\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x12\x18\n" +
+	"\anetwork\x18\x02 \x01(\tR\anetwork\x12 \n" +
+	"\x06filter\x18\x03 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x12)\n" +
+	"\x10resource_version\x18\x04 \x01(\tR\x0fresourceVersion\"\xac\x01\n" +
+	"\x18WatchAllocationsResponse\x12+\n" +
+	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x128\n" +
+	"\n" +
+	"allocation\x18\x02 \x01(\v2\x18.pointsman.v1.AllocationR\n" +
+	"allocation\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xcf\x02\n" +
 	"\x17UpdateAllocationRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x17\n" +
-	"\x02id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12F\n" +
-	"\vattachments\x18\x04 \x03(\v2\x18.pointsman.v1.AttachmentB\n" +
-	"\xbaH\a\x92\x01\x04\b\x01\x10\x01R\vattachments\"u\n" +
+	"\x02id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12D\n" +
+	"\vattachments\x18\x04 \x03(\v2\x18.pointsman.v1.AttachmentB\b\xbaH\x05\x92\x01\x02\x10\x01R\vattachments\x12*\n" +
+	"\vdescription\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\bR\vdescription\x12;\n" +
+	"\vupdate_mask\x18\x06 \x01(\v2\x1a.google.protobuf.FieldMaskR\n" +
+	"updateMask\x12)\n" +
+	"\x10resource_version\x18\a \x01(\tR\x0fresourceVersion\"u\n" +
 	"\x17DeleteAllocationRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
@@ -4343,43 +5920,57 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x0fPHASE_ALLOCATED\x10\x01\x12\x14\n" +
 	"\x10PHASE_CONFIGURED\x10\x02\x12\x13\n" +
 	"\x0fPHASE_CONNECTED\x10\x03\x12\x13\n" +
-	"\x0fPHASE_REACHABLE\x10\x04*M\n" +
+	"\x0fPHASE_REACHABLE\x10\x04*\x87\x01\n" +
+	"\tEventType\x12\x1a\n" +
+	"\x16EVENT_TYPE_UNSPECIFIED\x10\x00\x12\x14\n" +
+	"\x10EVENT_TYPE_ADDED\x10\x01\x12\x17\n" +
+	"\x13EVENT_TYPE_MODIFIED\x10\x02\x12\x16\n" +
+	"\x12EVENT_TYPE_DELETED\x10\x03\x12\x17\n" +
+	"\x13EVENT_TYPE_BOOKMARK\x10\x04*M\n" +
 	"\bIPFamily\x12\x19\n" +
 	"\x15IP_FAMILY_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eIP_FAMILY_IPV4\x10\x01\x12\x12\n" +
-	"\x0eIP_FAMILY_IPV6\x10\x022\xd3\x02\n" +
-	"\x0eNetworkService\x12J\n" +
-	"\rCreateNetwork\x12\".pointsman.v1.CreateNetworkRequest\x1a\x15.pointsman.v1.Network\x12D\n" +
+	"\x0eIP_FAMILY_IPV6\x10\x022\x8e\x06\n" +
+	"\x0eNetworkService\x12v\n" +
+	"\rCreateNetwork\x12\".pointsman.v1.CreateNetworkRequest\x1a\x15.pointsman.v1.Network\"*\x82\xd3\xe4\x93\x02$:\x01*\"\x1f/v1/projects/{project}/networks\x12r\n" +
 	"\n" +
-	"GetNetwork\x12\x1f.pointsman.v1.GetNetworkRequest\x1a\x15.pointsman.v1.Network\x12U\n" +
-	"\fListNetworks\x12!.pointsman.v1.ListNetworksRequest\x1a\".pointsman.v1.ListNetworksResponse\x12X\n" +
-	"\rDeleteNetwork\x12\".pointsman.v1.DeleteNetworkRequest\x1a#.pointsman.v1.DeleteNetworkResponse2\x92\x02\n" +
-	"\tIPService\x12;\n" +
-	"\bCreateIP\x12\x1d.pointsman.v1.CreateIPRequest\x1a\x10.pointsman.v1.IP\x125\n" +
-	"\x05GetIP\x12\x1a.pointsman.v1.GetIPRequest\x1a\x10.pointsman.v1.IP\x12F\n" +
-	"\aListIPs\x12\x1c.pointsman.v1.ListIPsRequest\x1a\x1d.pointsman.v1.ListIPsResponse\x12I\n" +
-	"\bDeleteIP\x12\x1d.pointsman.v1.DeleteIPRequest\x1a\x1e.pointsman.v1.DeleteIPResponse2\x87\x04\n" +
-	"\x0eMachineService\x12D\n" +
+	"GetNetwork\x12\x1f.pointsman.v1.GetNetworkRequest\x1a\x15.pointsman.v1.Network\",\x82\xd3\xe4\x93\x02&\x12$/v1/projects/{project}/networks/{id}\x12~\n" +
+	"\fListNetworks\x12!.pointsman.v1.ListNetworksRequest\x1a\".pointsman.v1.ListNetworksResponse\"'\x82\xd3\xe4\x93\x02!\x12\x1f/v1/projects/{project}/networks\x12{\n" +
+	"\rUpdateNetwork\x12\".pointsman.v1.UpdateNetworkRequest\x1a\x15.pointsman.v1.Network\"/\x82\xd3\xe4\x93\x02):\x01*2$/v1/projects/{project}/networks/{id}\x12\x86\x01\n" +
+	"\rDeleteNetwork\x12\".pointsman.v1.DeleteNetworkRequest\x1a#.pointsman.v1.DeleteNetworkResponse\",\x82\xd3\xe4\x93\x02&*$/v1/projects/{project}/networks/{id}\x12\x89\x01\n" +
+	"\rWatchNetworks\x12\".pointsman.v1.WatchNetworksRequest\x1a#.pointsman.v1.WatchNetworksResponse\"-\x82\xd3\xe4\x93\x02'\x12%/v1/projects/{project}/networks:watch0\x012\xeb\x05\n" +
+	"\tIPService\x12u\n" +
+	"\bCreateIP\x12\x1d.pointsman.v1.CreateIPRequest\x1a\x10.pointsman.v1.IP\"8\x82\xd3\xe4\x93\x022:\x01*\"-/v1/projects/{project}/networks/{network}/ips\x12v\n" +
+	"\x05GetIP\x12\x1a.pointsman.v1.GetIPRequest\x1a\x10.pointsman.v1.IP\"?\x82\xd3\xe4\x93\x029\x127/v1/projects/{project}/networks/{network}/ips/{address}\x12j\n" +
+	"\aListIPs\x12\x1c.pointsman.v1.ListIPsRequest\x1a\x1d.pointsman.v1.ListIPsResponse\"\"\x82\xd3\xe4\x93\x02\x1c\x12\x1a/v1/projects/{project}/ips\x12\x7f\n" +
+	"\bUpdateIP\x12\x1d.pointsman.v1.UpdateIPRequest\x1a\x10.pointsman.v1.IP\"B\x82\xd3\xe4\x93\x02<:\x01*27/v1/projects/{project}/networks/{network}/ips/{address}\x12\x8a\x01\n" +
+	"\bDeleteIP\x12\x1d.pointsman.v1.DeleteIPRequest\x1a\x1e.pointsman.v1.DeleteIPResponse\"?\x82\xd3\xe4\x93\x029*7/v1/projects/{project}/networks/{network}/ips/{address}\x12u\n" +
+	"\bWatchIPs\x12\x1d.pointsman.v1.WatchIPsRequest\x1a\x1e.pointsman.v1.WatchIPsResponse\"(\x82\xd3\xe4\x93\x02\"\x12 /v1/projects/{project}/ips:watch0\x012\xa5\a\n" +
+	"\x0eMachineService\x12_\n" +
 	"\n" +
-	"GetMachine\x12\x1f.pointsman.v1.GetMachineRequest\x1a\x15.pointsman.v1.Machine\x12U\n" +
-	"\fListMachines\x12!.pointsman.v1.ListMachinesRequest\x1a\".pointsman.v1.ListMachinesResponse\x12H\n" +
-	"\fAdoptMachine\x12!.pointsman.v1.AdoptMachineRequest\x1a\x15.pointsman.v1.Machine\x12V\n" +
-	"\x10GetMachineConfig\x12%.pointsman.v1.GetMachineConfigRequest\x1a\x1b.pointsman.v1.MachineConfig\x12\\\n" +
-	"\x16OverrideMachineRelease\x12+.pointsman.v1.OverrideMachineReleaseRequest\x1a\x15.pointsman.v1.Machine\x12X\n" +
-	"\rDeleteMachine\x12\".pointsman.v1.DeleteMachineRequest\x1a#.pointsman.v1.DeleteMachineResponse2\x92\x03\n" +
-	"\rSwitchService\x12G\n" +
-	"\fCreateSwitch\x12!.pointsman.v1.CreateSwitchRequest\x1a\x14.pointsman.v1.Switch\x12A\n" +
-	"\tGetSwitch\x12\x1e.pointsman.v1.GetSwitchRequest\x1a\x14.pointsman.v1.Switch\x12U\n" +
-	"\fListSwitches\x12!.pointsman.v1.ListSwitchesRequest\x1a\".pointsman.v1.ListSwitchesResponse\x12G\n" +
-	"\fUpdateSwitch\x12!.pointsman.v1.UpdateSwitchRequest\x1a\x14.pointsman.v1.Switch\x12U\n" +
-	"\fDeleteSwitch\x12!.pointsman.v1.DeleteSwitchRequest\x1a\".pointsman.v1.DeleteSwitchResponse2\x9b\x04\n" +
-	"\x11AllocationService\x12S\n" +
-	"\x10CreateAllocation\x12%.pointsman.v1.CreateAllocationRequest\x1a\x18.pointsman.v1.Allocation\x12M\n" +
-	"\rGetAllocation\x12\".pointsman.v1.GetAllocationRequest\x1a\x18.pointsman.v1.Allocation\x12^\n" +
-	"\x0fListAllocations\x12$.pointsman.v1.ListAllocationsRequest\x1a%.pointsman.v1.ListAllocationsResponse\x12S\n" +
-	"\x10UpdateAllocation\x12%.pointsman.v1.UpdateAllocationRequest\x1a\x18.pointsman.v1.Allocation\x12a\n" +
-	"\x10DeleteAllocation\x12%.pointsman.v1.DeleteAllocationRequest\x1a&.pointsman.v1.DeleteAllocationResponse\x12J\n" +
-	"\fWatchReceipt\x12!.pointsman.v1.WatchReceiptRequest\x1a\x15.pointsman.v1.Receipt0\x01B1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
+	"GetMachine\x12\x1f.pointsman.v1.GetMachineRequest\x1a\x15.pointsman.v1.Machine\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/machines/{id}\x12k\n" +
+	"\fListMachines\x12!.pointsman.v1.ListMachinesRequest\x1a\".pointsman.v1.ListMachinesResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/machines\x12g\n" +
+	"\fAdoptMachine\x12!.pointsman.v1.AdoptMachineRequest\x1a\x15.pointsman.v1.Machine\"\x1d\x82\xd3\xe4\x93\x02\x17:\x01*\"\x12/v1/machines:adopt\x12x\n" +
+	"\x10GetMachineConfig\x12%.pointsman.v1.GetMachineConfigRequest\x1a\x1b.pointsman.v1.MachineConfig\" \x82\xd3\xe4\x93\x02\x1a\x12\x18/v1/machines/{id}/config\x12\x8a\x01\n" +
+	"\x16OverrideMachineRelease\x12+.pointsman.v1.OverrideMachineReleaseRequest\x1a\x15.pointsman.v1.Machine\",\x82\xd3\xe4\x93\x02&:\x01*\"!/v1/machines/{id}:overrideRelease\x12h\n" +
+	"\rUpdateMachine\x12\".pointsman.v1.UpdateMachineRequest\x1a\x15.pointsman.v1.Machine\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*2\x11/v1/machines/{id}\x12s\n" +
+	"\rDeleteMachine\x12\".pointsman.v1.DeleteMachineRequest\x1a#.pointsman.v1.DeleteMachineResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/machines/{id}\x12v\n" +
+	"\rWatchMachines\x12\".pointsman.v1.WatchMachinesRequest\x1a#.pointsman.v1.WatchMachinesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/machines:watch0\x012\x8d\x05\n" +
+	"\rSwitchService\x12`\n" +
+	"\fCreateSwitch\x12!.pointsman.v1.CreateSwitchRequest\x1a\x14.pointsman.v1.Switch\"\x17\x82\xd3\xe4\x93\x02\x11:\x01*\"\f/v1/switches\x12\\\n" +
+	"\tGetSwitch\x12\x1e.pointsman.v1.GetSwitchRequest\x1a\x14.pointsman.v1.Switch\"\x19\x82\xd3\xe4\x93\x02\x13\x12\x11/v1/switches/{id}\x12k\n" +
+	"\fListSwitches\x12!.pointsman.v1.ListSwitchesRequest\x1a\".pointsman.v1.ListSwitchesResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/switches\x12e\n" +
+	"\fUpdateSwitch\x12!.pointsman.v1.UpdateSwitchRequest\x1a\x14.pointsman.v1.Switch\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*2\x11/v1/switches/{id}\x12p\n" +
+	"\fDeleteSwitch\x12!.pointsman.v1.DeleteSwitchRequest\x1a\".pointsman.v1.DeleteSwitchResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/switches/{id}\x12v\n" +
+	"\rWatchSwitches\x12\".pointsman.v1.WatchSwitchesRequest\x1a#.pointsman.v1.WatchSwitchesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/switches:watch0\x012\xe8\a\n" +
+	"\x11AllocationService\x12\x82\x01\n" +
+	"\x10CreateAllocation\x12%.pointsman.v1.CreateAllocationRequest\x1a\x18.pointsman.v1.Allocation\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/projects/{project}/allocations\x12~\n" +
+	"\rGetAllocation\x12\".pointsman.v1.GetAllocationRequest\x1a\x18.pointsman.v1.Allocation\"/\x82\xd3\xe4\x93\x02)\x12'/v1/projects/{project}/allocations/{id}\x12\x8a\x01\n" +
+	"\x0fListAllocations\x12$.pointsman.v1.ListAllocationsRequest\x1a%.pointsman.v1.ListAllocationsResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/projects/{project}/allocations\x12\x87\x01\n" +
+	"\x10UpdateAllocation\x12%.pointsman.v1.UpdateAllocationRequest\x1a\x18.pointsman.v1.Allocation\"2\x82\xd3\xe4\x93\x02,:\x01*2'/v1/projects/{project}/allocations/{id}\x12\x92\x01\n" +
+	"\x10DeleteAllocation\x12%.pointsman.v1.DeleteAllocationRequest\x1a&.pointsman.v1.DeleteAllocationResponse\"/\x82\xd3\xe4\x93\x02)*'/v1/projects/{project}/allocations/{id}\x12\x95\x01\n" +
+	"\x10WatchAllocations\x12%.pointsman.v1.WatchAllocationsRequest\x1a&.pointsman.v1.WatchAllocationsResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/projects/{project}/allocations:watch0\x01\x12\x89\x01\n" +
+	"\fWatchReceipt\x12!.pointsman.v1.WatchReceiptRequest\x1a\x15.pointsman.v1.Receipt\"=\x82\xd3\xe4\x93\x027\x125/v1/projects/{project}/allocations/{id}/receipt:watch0\x01B1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
 
 var (
 	file_pkg_api_v1_api_proto_rawDescOnce sync.Once
@@ -4393,186 +5984,246 @@ func file_pkg_api_v1_api_proto_rawDescGZIP() []byte {
 	return file_pkg_api_v1_api_proto_rawDescData
 }
 
-var file_pkg_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_pkg_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 52)
+var file_pkg_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_pkg_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
 var file_pkg_api_v1_api_proto_goTypes = []any{
 	(NetworkKind)(0),                      // 0: pointsman.v1.NetworkKind
 	(IPKind)(0),                           // 1: pointsman.v1.IPKind
 	(IPState)(0),                          // 2: pointsman.v1.IPState
 	(MachineState)(0),                     // 3: pointsman.v1.MachineState
 	(Phase)(0),                            // 4: pointsman.v1.Phase
-	(IPFamily)(0),                         // 5: pointsman.v1.IPFamily
-	(*Announceable)(nil),                  // 6: pointsman.v1.Announceable
-	(*CarvedPrefix)(nil),                  // 7: pointsman.v1.CarvedPrefix
-	(*Network)(nil),                       // 8: pointsman.v1.Network
-	(*IP)(nil),                            // 9: pointsman.v1.IP
-	(*MachineConnection)(nil),             // 10: pointsman.v1.MachineConnection
-	(*PendingRelease)(nil),                // 11: pointsman.v1.PendingRelease
-	(*Machine)(nil),                       // 12: pointsman.v1.Machine
-	(*Switch)(nil),                        // 13: pointsman.v1.Switch
-	(*SwitchPortView)(nil),                // 14: pointsman.v1.SwitchPortView
-	(*Attachment)(nil),                    // 15: pointsman.v1.Attachment
-	(*AllocationPort)(nil),                // 16: pointsman.v1.AllocationPort
-	(*Allocation)(nil),                    // 17: pointsman.v1.Allocation
-	(*AgentTime)(nil),                     // 18: pointsman.v1.AgentTime
-	(*PhaseStamp)(nil),                    // 19: pointsman.v1.PhaseStamp
-	(*Receipt)(nil),                       // 20: pointsman.v1.Receipt
-	(*MachineConfig)(nil),                 // 21: pointsman.v1.MachineConfig
-	(*MachineUplink)(nil),                 // 22: pointsman.v1.MachineUplink
-	(*CreateNetworkRequest)(nil),          // 23: pointsman.v1.CreateNetworkRequest
-	(*GetNetworkRequest)(nil),             // 24: pointsman.v1.GetNetworkRequest
-	(*ListNetworksRequest)(nil),           // 25: pointsman.v1.ListNetworksRequest
-	(*ListNetworksResponse)(nil),          // 26: pointsman.v1.ListNetworksResponse
-	(*DeleteNetworkRequest)(nil),          // 27: pointsman.v1.DeleteNetworkRequest
-	(*DeleteNetworkResponse)(nil),         // 28: pointsman.v1.DeleteNetworkResponse
-	(*CreateIPRequest)(nil),               // 29: pointsman.v1.CreateIPRequest
-	(*GetIPRequest)(nil),                  // 30: pointsman.v1.GetIPRequest
-	(*ListIPsRequest)(nil),                // 31: pointsman.v1.ListIPsRequest
-	(*ListIPsResponse)(nil),               // 32: pointsman.v1.ListIPsResponse
-	(*DeleteIPRequest)(nil),               // 33: pointsman.v1.DeleteIPRequest
-	(*DeleteIPResponse)(nil),              // 34: pointsman.v1.DeleteIPResponse
-	(*GetMachineRequest)(nil),             // 35: pointsman.v1.GetMachineRequest
-	(*ListMachinesRequest)(nil),           // 36: pointsman.v1.ListMachinesRequest
-	(*ListMachinesResponse)(nil),          // 37: pointsman.v1.ListMachinesResponse
-	(*AdoptMachineRequest)(nil),           // 38: pointsman.v1.AdoptMachineRequest
-	(*GetMachineConfigRequest)(nil),       // 39: pointsman.v1.GetMachineConfigRequest
-	(*OverrideMachineReleaseRequest)(nil), // 40: pointsman.v1.OverrideMachineReleaseRequest
-	(*DeleteMachineRequest)(nil),          // 41: pointsman.v1.DeleteMachineRequest
-	(*DeleteMachineResponse)(nil),         // 42: pointsman.v1.DeleteMachineResponse
-	(*CreateSwitchRequest)(nil),           // 43: pointsman.v1.CreateSwitchRequest
-	(*GetSwitchRequest)(nil),              // 44: pointsman.v1.GetSwitchRequest
-	(*ListSwitchesRequest)(nil),           // 45: pointsman.v1.ListSwitchesRequest
-	(*ListSwitchesResponse)(nil),          // 46: pointsman.v1.ListSwitchesResponse
-	(*UpdateSwitchRequest)(nil),           // 47: pointsman.v1.UpdateSwitchRequest
-	(*DeleteSwitchRequest)(nil),           // 48: pointsman.v1.DeleteSwitchRequest
-	(*DeleteSwitchResponse)(nil),          // 49: pointsman.v1.DeleteSwitchResponse
-	(*CreateAllocationRequest)(nil),       // 50: pointsman.v1.CreateAllocationRequest
-	(*GetAllocationRequest)(nil),          // 51: pointsman.v1.GetAllocationRequest
-	(*ListAllocationsRequest)(nil),        // 52: pointsman.v1.ListAllocationsRequest
-	(*ListAllocationsResponse)(nil),       // 53: pointsman.v1.ListAllocationsResponse
-	(*UpdateAllocationRequest)(nil),       // 54: pointsman.v1.UpdateAllocationRequest
-	(*DeleteAllocationRequest)(nil),       // 55: pointsman.v1.DeleteAllocationRequest
-	(*DeleteAllocationResponse)(nil),      // 56: pointsman.v1.DeleteAllocationResponse
-	(*WatchReceiptRequest)(nil),           // 57: pointsman.v1.WatchReceiptRequest
-	(*timestamppb.Timestamp)(nil),         // 58: google.protobuf.Timestamp
-	(SwitchRole)(0),                       // 59: pointsman.v1.SwitchRole
-	(*SwitchPort)(nil),                    // 60: pointsman.v1.SwitchPort
-	(*Provisioning)(nil),                  // 61: pointsman.v1.Provisioning
-	(*SwitchStatus)(nil),                  // 62: pointsman.v1.SwitchStatus
-	(PortRole)(0),                         // 63: pointsman.v1.PortRole
-	(*PortIntent)(nil),                    // 64: pointsman.v1.PortIntent
-	(*PortStatus)(nil),                    // 65: pointsman.v1.PortStatus
-	(*SessionStatus)(nil),                 // 66: pointsman.v1.SessionStatus
-	(*Discovery)(nil),                     // 67: pointsman.v1.Discovery
-	(*fieldmaskpb.FieldMask)(nil),         // 68: google.protobuf.FieldMask
+	(EventType)(0),                        // 5: pointsman.v1.EventType
+	(IPFamily)(0),                         // 6: pointsman.v1.IPFamily
+	(*Announceable)(nil),                  // 7: pointsman.v1.Announceable
+	(*CarvedPrefix)(nil),                  // 8: pointsman.v1.CarvedPrefix
+	(*Network)(nil),                       // 9: pointsman.v1.Network
+	(*IP)(nil),                            // 10: pointsman.v1.IP
+	(*MachineConnection)(nil),             // 11: pointsman.v1.MachineConnection
+	(*PendingRelease)(nil),                // 12: pointsman.v1.PendingRelease
+	(*Machine)(nil),                       // 13: pointsman.v1.Machine
+	(*Switch)(nil),                        // 14: pointsman.v1.Switch
+	(*SwitchPortView)(nil),                // 15: pointsman.v1.SwitchPortView
+	(*Attachment)(nil),                    // 16: pointsman.v1.Attachment
+	(*AllocationPort)(nil),                // 17: pointsman.v1.AllocationPort
+	(*Allocation)(nil),                    // 18: pointsman.v1.Allocation
+	(*AgentTime)(nil),                     // 19: pointsman.v1.AgentTime
+	(*PhaseStamp)(nil),                    // 20: pointsman.v1.PhaseStamp
+	(*Receipt)(nil),                       // 21: pointsman.v1.Receipt
+	(*MachineConfig)(nil),                 // 22: pointsman.v1.MachineConfig
+	(*MachineUplink)(nil),                 // 23: pointsman.v1.MachineUplink
+	(*CreateNetworkRequest)(nil),          // 24: pointsman.v1.CreateNetworkRequest
+	(*GetNetworkRequest)(nil),             // 25: pointsman.v1.GetNetworkRequest
+	(*ListNetworksRequest)(nil),           // 26: pointsman.v1.ListNetworksRequest
+	(*ListNetworksResponse)(nil),          // 27: pointsman.v1.ListNetworksResponse
+	(*WatchNetworksRequest)(nil),          // 28: pointsman.v1.WatchNetworksRequest
+	(*WatchNetworksResponse)(nil),         // 29: pointsman.v1.WatchNetworksResponse
+	(*UpdateNetworkRequest)(nil),          // 30: pointsman.v1.UpdateNetworkRequest
+	(*DeleteNetworkRequest)(nil),          // 31: pointsman.v1.DeleteNetworkRequest
+	(*DeleteNetworkResponse)(nil),         // 32: pointsman.v1.DeleteNetworkResponse
+	(*CreateIPRequest)(nil),               // 33: pointsman.v1.CreateIPRequest
+	(*GetIPRequest)(nil),                  // 34: pointsman.v1.GetIPRequest
+	(*ListIPsRequest)(nil),                // 35: pointsman.v1.ListIPsRequest
+	(*ListIPsResponse)(nil),               // 36: pointsman.v1.ListIPsResponse
+	(*WatchIPsRequest)(nil),               // 37: pointsman.v1.WatchIPsRequest
+	(*WatchIPsResponse)(nil),              // 38: pointsman.v1.WatchIPsResponse
+	(*UpdateIPRequest)(nil),               // 39: pointsman.v1.UpdateIPRequest
+	(*DeleteIPRequest)(nil),               // 40: pointsman.v1.DeleteIPRequest
+	(*DeleteIPResponse)(nil),              // 41: pointsman.v1.DeleteIPResponse
+	(*GetMachineRequest)(nil),             // 42: pointsman.v1.GetMachineRequest
+	(*ListMachinesRequest)(nil),           // 43: pointsman.v1.ListMachinesRequest
+	(*ListMachinesResponse)(nil),          // 44: pointsman.v1.ListMachinesResponse
+	(*WatchMachinesRequest)(nil),          // 45: pointsman.v1.WatchMachinesRequest
+	(*WatchMachinesResponse)(nil),         // 46: pointsman.v1.WatchMachinesResponse
+	(*AdoptMachineRequest)(nil),           // 47: pointsman.v1.AdoptMachineRequest
+	(*GetMachineConfigRequest)(nil),       // 48: pointsman.v1.GetMachineConfigRequest
+	(*OverrideMachineReleaseRequest)(nil), // 49: pointsman.v1.OverrideMachineReleaseRequest
+	(*UpdateMachineRequest)(nil),          // 50: pointsman.v1.UpdateMachineRequest
+	(*DeleteMachineRequest)(nil),          // 51: pointsman.v1.DeleteMachineRequest
+	(*DeleteMachineResponse)(nil),         // 52: pointsman.v1.DeleteMachineResponse
+	(*CreateSwitchRequest)(nil),           // 53: pointsman.v1.CreateSwitchRequest
+	(*GetSwitchRequest)(nil),              // 54: pointsman.v1.GetSwitchRequest
+	(*ListSwitchesRequest)(nil),           // 55: pointsman.v1.ListSwitchesRequest
+	(*ListSwitchesResponse)(nil),          // 56: pointsman.v1.ListSwitchesResponse
+	(*WatchSwitchesRequest)(nil),          // 57: pointsman.v1.WatchSwitchesRequest
+	(*WatchSwitchesResponse)(nil),         // 58: pointsman.v1.WatchSwitchesResponse
+	(*UpdateSwitchRequest)(nil),           // 59: pointsman.v1.UpdateSwitchRequest
+	(*DeleteSwitchRequest)(nil),           // 60: pointsman.v1.DeleteSwitchRequest
+	(*DeleteSwitchResponse)(nil),          // 61: pointsman.v1.DeleteSwitchResponse
+	(*CreateAllocationRequest)(nil),       // 62: pointsman.v1.CreateAllocationRequest
+	(*GetAllocationRequest)(nil),          // 63: pointsman.v1.GetAllocationRequest
+	(*ListAllocationsRequest)(nil),        // 64: pointsman.v1.ListAllocationsRequest
+	(*ListAllocationsResponse)(nil),       // 65: pointsman.v1.ListAllocationsResponse
+	(*WatchAllocationsRequest)(nil),       // 66: pointsman.v1.WatchAllocationsRequest
+	(*WatchAllocationsResponse)(nil),      // 67: pointsman.v1.WatchAllocationsResponse
+	(*UpdateAllocationRequest)(nil),       // 68: pointsman.v1.UpdateAllocationRequest
+	(*DeleteAllocationRequest)(nil),       // 69: pointsman.v1.DeleteAllocationRequest
+	(*DeleteAllocationResponse)(nil),      // 70: pointsman.v1.DeleteAllocationResponse
+	(*WatchReceiptRequest)(nil),           // 71: pointsman.v1.WatchReceiptRequest
+	nil,                                   // 72: pointsman.v1.Network.LabelsEntry
+	nil,                                   // 73: pointsman.v1.Machine.LabelsEntry
+	nil,                                   // 74: pointsman.v1.CreateNetworkRequest.LabelsEntry
+	nil,                                   // 75: pointsman.v1.UpdateNetworkRequest.LabelsEntry
+	nil,                                   // 76: pointsman.v1.AdoptMachineRequest.LabelsEntry
+	nil,                                   // 77: pointsman.v1.UpdateMachineRequest.LabelsEntry
+	(*timestamppb.Timestamp)(nil),         // 78: google.protobuf.Timestamp
+	(SwitchRole)(0),                       // 79: pointsman.v1.SwitchRole
+	(*SwitchPort)(nil),                    // 80: pointsman.v1.SwitchPort
+	(*Provisioning)(nil),                  // 81: pointsman.v1.Provisioning
+	(*SwitchStatus)(nil),                  // 82: pointsman.v1.SwitchStatus
+	(PortRole)(0),                         // 83: pointsman.v1.PortRole
+	(*PortIntent)(nil),                    // 84: pointsman.v1.PortIntent
+	(*PortStatus)(nil),                    // 85: pointsman.v1.PortStatus
+	(*SessionStatus)(nil),                 // 86: pointsman.v1.SessionStatus
+	(*Discovery)(nil),                     // 87: pointsman.v1.Discovery
+	(*fieldmaskpb.FieldMask)(nil),         // 88: google.protobuf.FieldMask
 }
 var file_pkg_api_v1_api_proto_depIdxs = []int32{
-	0,  // 0: pointsman.v1.Network.kind:type_name -> pointsman.v1.NetworkKind
-	6,  // 1: pointsman.v1.Network.announceable:type_name -> pointsman.v1.Announceable
-	7,  // 2: pointsman.v1.Network.carved:type_name -> pointsman.v1.CarvedPrefix
-	58, // 3: pointsman.v1.Network.create_time:type_name -> google.protobuf.Timestamp
-	1,  // 4: pointsman.v1.IP.kind:type_name -> pointsman.v1.IPKind
-	2,  // 5: pointsman.v1.IP.state:type_name -> pointsman.v1.IPState
-	58, // 6: pointsman.v1.IP.create_time:type_name -> google.protobuf.Timestamp
-	3,  // 7: pointsman.v1.Machine.state:type_name -> pointsman.v1.MachineState
-	10, // 8: pointsman.v1.Machine.connections:type_name -> pointsman.v1.MachineConnection
-	11, // 9: pointsman.v1.Machine.pending_release:type_name -> pointsman.v1.PendingRelease
-	58, // 10: pointsman.v1.Machine.create_time:type_name -> google.protobuf.Timestamp
-	59, // 11: pointsman.v1.Switch.role:type_name -> pointsman.v1.SwitchRole
-	60, // 12: pointsman.v1.Switch.ports:type_name -> pointsman.v1.SwitchPort
-	61, // 13: pointsman.v1.Switch.provisioning:type_name -> pointsman.v1.Provisioning
-	62, // 14: pointsman.v1.Switch.status:type_name -> pointsman.v1.SwitchStatus
-	14, // 15: pointsman.v1.Switch.port_views:type_name -> pointsman.v1.SwitchPortView
-	58, // 16: pointsman.v1.Switch.create_time:type_name -> google.protobuf.Timestamp
-	63, // 17: pointsman.v1.SwitchPortView.role:type_name -> pointsman.v1.PortRole
-	64, // 18: pointsman.v1.SwitchPortView.intent:type_name -> pointsman.v1.PortIntent
-	65, // 19: pointsman.v1.SwitchPortView.status:type_name -> pointsman.v1.PortStatus
-	66, // 20: pointsman.v1.SwitchPortView.session:type_name -> pointsman.v1.SessionStatus
-	67, // 21: pointsman.v1.SwitchPortView.discovery:type_name -> pointsman.v1.Discovery
-	15, // 22: pointsman.v1.Allocation.attachments:type_name -> pointsman.v1.Attachment
-	16, // 23: pointsman.v1.Allocation.ports:type_name -> pointsman.v1.AllocationPort
-	20, // 24: pointsman.v1.Allocation.receipt:type_name -> pointsman.v1.Receipt
-	58, // 25: pointsman.v1.Allocation.create_time:type_name -> google.protobuf.Timestamp
-	58, // 26: pointsman.v1.AgentTime.time:type_name -> google.protobuf.Timestamp
-	4,  // 27: pointsman.v1.PhaseStamp.phase:type_name -> pointsman.v1.Phase
-	58, // 28: pointsman.v1.PhaseStamp.time:type_name -> google.protobuf.Timestamp
-	18, // 29: pointsman.v1.PhaseStamp.agents:type_name -> pointsman.v1.AgentTime
-	19, // 30: pointsman.v1.Receipt.phases:type_name -> pointsman.v1.PhaseStamp
-	22, // 31: pointsman.v1.MachineConfig.uplinks:type_name -> pointsman.v1.MachineUplink
-	0,  // 32: pointsman.v1.CreateNetworkRequest.kind:type_name -> pointsman.v1.NetworkKind
-	6,  // 33: pointsman.v1.CreateNetworkRequest.announceable:type_name -> pointsman.v1.Announceable
-	0,  // 34: pointsman.v1.ListNetworksRequest.kind:type_name -> pointsman.v1.NetworkKind
-	8,  // 35: pointsman.v1.ListNetworksResponse.networks:type_name -> pointsman.v1.Network
-	5,  // 36: pointsman.v1.CreateIPRequest.family:type_name -> pointsman.v1.IPFamily
-	9,  // 37: pointsman.v1.ListIPsResponse.ips:type_name -> pointsman.v1.IP
-	3,  // 38: pointsman.v1.ListMachinesRequest.state:type_name -> pointsman.v1.MachineState
-	12, // 39: pointsman.v1.ListMachinesResponse.machines:type_name -> pointsman.v1.Machine
-	59, // 40: pointsman.v1.CreateSwitchRequest.role:type_name -> pointsman.v1.SwitchRole
-	60, // 41: pointsman.v1.CreateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
-	61, // 42: pointsman.v1.CreateSwitchRequest.provisioning:type_name -> pointsman.v1.Provisioning
-	59, // 43: pointsman.v1.ListSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
-	13, // 44: pointsman.v1.ListSwitchesResponse.switches:type_name -> pointsman.v1.Switch
-	60, // 45: pointsman.v1.UpdateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
-	68, // 46: pointsman.v1.UpdateSwitchRequest.update_mask:type_name -> google.protobuf.FieldMask
-	15, // 47: pointsman.v1.CreateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
-	17, // 48: pointsman.v1.ListAllocationsResponse.allocations:type_name -> pointsman.v1.Allocation
-	15, // 49: pointsman.v1.UpdateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
-	11, // 50: pointsman.v1.DeleteAllocationResponse.pending_release:type_name -> pointsman.v1.PendingRelease
-	23, // 51: pointsman.v1.NetworkService.CreateNetwork:input_type -> pointsman.v1.CreateNetworkRequest
-	24, // 52: pointsman.v1.NetworkService.GetNetwork:input_type -> pointsman.v1.GetNetworkRequest
-	25, // 53: pointsman.v1.NetworkService.ListNetworks:input_type -> pointsman.v1.ListNetworksRequest
-	27, // 54: pointsman.v1.NetworkService.DeleteNetwork:input_type -> pointsman.v1.DeleteNetworkRequest
-	29, // 55: pointsman.v1.IPService.CreateIP:input_type -> pointsman.v1.CreateIPRequest
-	30, // 56: pointsman.v1.IPService.GetIP:input_type -> pointsman.v1.GetIPRequest
-	31, // 57: pointsman.v1.IPService.ListIPs:input_type -> pointsman.v1.ListIPsRequest
-	33, // 58: pointsman.v1.IPService.DeleteIP:input_type -> pointsman.v1.DeleteIPRequest
-	35, // 59: pointsman.v1.MachineService.GetMachine:input_type -> pointsman.v1.GetMachineRequest
-	36, // 60: pointsman.v1.MachineService.ListMachines:input_type -> pointsman.v1.ListMachinesRequest
-	38, // 61: pointsman.v1.MachineService.AdoptMachine:input_type -> pointsman.v1.AdoptMachineRequest
-	39, // 62: pointsman.v1.MachineService.GetMachineConfig:input_type -> pointsman.v1.GetMachineConfigRequest
-	40, // 63: pointsman.v1.MachineService.OverrideMachineRelease:input_type -> pointsman.v1.OverrideMachineReleaseRequest
-	41, // 64: pointsman.v1.MachineService.DeleteMachine:input_type -> pointsman.v1.DeleteMachineRequest
-	43, // 65: pointsman.v1.SwitchService.CreateSwitch:input_type -> pointsman.v1.CreateSwitchRequest
-	44, // 66: pointsman.v1.SwitchService.GetSwitch:input_type -> pointsman.v1.GetSwitchRequest
-	45, // 67: pointsman.v1.SwitchService.ListSwitches:input_type -> pointsman.v1.ListSwitchesRequest
-	47, // 68: pointsman.v1.SwitchService.UpdateSwitch:input_type -> pointsman.v1.UpdateSwitchRequest
-	48, // 69: pointsman.v1.SwitchService.DeleteSwitch:input_type -> pointsman.v1.DeleteSwitchRequest
-	50, // 70: pointsman.v1.AllocationService.CreateAllocation:input_type -> pointsman.v1.CreateAllocationRequest
-	51, // 71: pointsman.v1.AllocationService.GetAllocation:input_type -> pointsman.v1.GetAllocationRequest
-	52, // 72: pointsman.v1.AllocationService.ListAllocations:input_type -> pointsman.v1.ListAllocationsRequest
-	54, // 73: pointsman.v1.AllocationService.UpdateAllocation:input_type -> pointsman.v1.UpdateAllocationRequest
-	55, // 74: pointsman.v1.AllocationService.DeleteAllocation:input_type -> pointsman.v1.DeleteAllocationRequest
-	57, // 75: pointsman.v1.AllocationService.WatchReceipt:input_type -> pointsman.v1.WatchReceiptRequest
-	8,  // 76: pointsman.v1.NetworkService.CreateNetwork:output_type -> pointsman.v1.Network
-	8,  // 77: pointsman.v1.NetworkService.GetNetwork:output_type -> pointsman.v1.Network
-	26, // 78: pointsman.v1.NetworkService.ListNetworks:output_type -> pointsman.v1.ListNetworksResponse
-	28, // 79: pointsman.v1.NetworkService.DeleteNetwork:output_type -> pointsman.v1.DeleteNetworkResponse
-	9,  // 80: pointsman.v1.IPService.CreateIP:output_type -> pointsman.v1.IP
-	9,  // 81: pointsman.v1.IPService.GetIP:output_type -> pointsman.v1.IP
-	32, // 82: pointsman.v1.IPService.ListIPs:output_type -> pointsman.v1.ListIPsResponse
-	34, // 83: pointsman.v1.IPService.DeleteIP:output_type -> pointsman.v1.DeleteIPResponse
-	12, // 84: pointsman.v1.MachineService.GetMachine:output_type -> pointsman.v1.Machine
-	37, // 85: pointsman.v1.MachineService.ListMachines:output_type -> pointsman.v1.ListMachinesResponse
-	12, // 86: pointsman.v1.MachineService.AdoptMachine:output_type -> pointsman.v1.Machine
-	21, // 87: pointsman.v1.MachineService.GetMachineConfig:output_type -> pointsman.v1.MachineConfig
-	12, // 88: pointsman.v1.MachineService.OverrideMachineRelease:output_type -> pointsman.v1.Machine
-	42, // 89: pointsman.v1.MachineService.DeleteMachine:output_type -> pointsman.v1.DeleteMachineResponse
-	13, // 90: pointsman.v1.SwitchService.CreateSwitch:output_type -> pointsman.v1.Switch
-	13, // 91: pointsman.v1.SwitchService.GetSwitch:output_type -> pointsman.v1.Switch
-	46, // 92: pointsman.v1.SwitchService.ListSwitches:output_type -> pointsman.v1.ListSwitchesResponse
-	13, // 93: pointsman.v1.SwitchService.UpdateSwitch:output_type -> pointsman.v1.Switch
-	49, // 94: pointsman.v1.SwitchService.DeleteSwitch:output_type -> pointsman.v1.DeleteSwitchResponse
-	17, // 95: pointsman.v1.AllocationService.CreateAllocation:output_type -> pointsman.v1.Allocation
-	17, // 96: pointsman.v1.AllocationService.GetAllocation:output_type -> pointsman.v1.Allocation
-	53, // 97: pointsman.v1.AllocationService.ListAllocations:output_type -> pointsman.v1.ListAllocationsResponse
-	17, // 98: pointsman.v1.AllocationService.UpdateAllocation:output_type -> pointsman.v1.Allocation
-	56, // 99: pointsman.v1.AllocationService.DeleteAllocation:output_type -> pointsman.v1.DeleteAllocationResponse
-	20, // 100: pointsman.v1.AllocationService.WatchReceipt:output_type -> pointsman.v1.Receipt
-	76, // [76:101] is the sub-list for method output_type
-	51, // [51:76] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	0,   // 0: pointsman.v1.Network.kind:type_name -> pointsman.v1.NetworkKind
+	7,   // 1: pointsman.v1.Network.announceable:type_name -> pointsman.v1.Announceable
+	8,   // 2: pointsman.v1.Network.carved:type_name -> pointsman.v1.CarvedPrefix
+	78,  // 3: pointsman.v1.Network.create_time:type_name -> google.protobuf.Timestamp
+	72,  // 4: pointsman.v1.Network.labels:type_name -> pointsman.v1.Network.LabelsEntry
+	1,   // 5: pointsman.v1.IP.kind:type_name -> pointsman.v1.IPKind
+	2,   // 6: pointsman.v1.IP.state:type_name -> pointsman.v1.IPState
+	78,  // 7: pointsman.v1.IP.create_time:type_name -> google.protobuf.Timestamp
+	3,   // 8: pointsman.v1.Machine.state:type_name -> pointsman.v1.MachineState
+	11,  // 9: pointsman.v1.Machine.connections:type_name -> pointsman.v1.MachineConnection
+	12,  // 10: pointsman.v1.Machine.pending_release:type_name -> pointsman.v1.PendingRelease
+	78,  // 11: pointsman.v1.Machine.create_time:type_name -> google.protobuf.Timestamp
+	73,  // 12: pointsman.v1.Machine.labels:type_name -> pointsman.v1.Machine.LabelsEntry
+	79,  // 13: pointsman.v1.Switch.role:type_name -> pointsman.v1.SwitchRole
+	80,  // 14: pointsman.v1.Switch.ports:type_name -> pointsman.v1.SwitchPort
+	81,  // 15: pointsman.v1.Switch.provisioning:type_name -> pointsman.v1.Provisioning
+	82,  // 16: pointsman.v1.Switch.status:type_name -> pointsman.v1.SwitchStatus
+	15,  // 17: pointsman.v1.Switch.port_views:type_name -> pointsman.v1.SwitchPortView
+	78,  // 18: pointsman.v1.Switch.create_time:type_name -> google.protobuf.Timestamp
+	83,  // 19: pointsman.v1.SwitchPortView.role:type_name -> pointsman.v1.PortRole
+	84,  // 20: pointsman.v1.SwitchPortView.intent:type_name -> pointsman.v1.PortIntent
+	85,  // 21: pointsman.v1.SwitchPortView.status:type_name -> pointsman.v1.PortStatus
+	86,  // 22: pointsman.v1.SwitchPortView.session:type_name -> pointsman.v1.SessionStatus
+	87,  // 23: pointsman.v1.SwitchPortView.discovery:type_name -> pointsman.v1.Discovery
+	16,  // 24: pointsman.v1.Allocation.attachments:type_name -> pointsman.v1.Attachment
+	17,  // 25: pointsman.v1.Allocation.ports:type_name -> pointsman.v1.AllocationPort
+	21,  // 26: pointsman.v1.Allocation.receipt:type_name -> pointsman.v1.Receipt
+	78,  // 27: pointsman.v1.Allocation.create_time:type_name -> google.protobuf.Timestamp
+	78,  // 28: pointsman.v1.AgentTime.time:type_name -> google.protobuf.Timestamp
+	4,   // 29: pointsman.v1.PhaseStamp.phase:type_name -> pointsman.v1.Phase
+	78,  // 30: pointsman.v1.PhaseStamp.time:type_name -> google.protobuf.Timestamp
+	19,  // 31: pointsman.v1.PhaseStamp.agents:type_name -> pointsman.v1.AgentTime
+	20,  // 32: pointsman.v1.Receipt.phases:type_name -> pointsman.v1.PhaseStamp
+	23,  // 33: pointsman.v1.MachineConfig.uplinks:type_name -> pointsman.v1.MachineUplink
+	0,   // 34: pointsman.v1.CreateNetworkRequest.kind:type_name -> pointsman.v1.NetworkKind
+	7,   // 35: pointsman.v1.CreateNetworkRequest.announceable:type_name -> pointsman.v1.Announceable
+	74,  // 36: pointsman.v1.CreateNetworkRequest.labels:type_name -> pointsman.v1.CreateNetworkRequest.LabelsEntry
+	0,   // 37: pointsman.v1.ListNetworksRequest.kind:type_name -> pointsman.v1.NetworkKind
+	9,   // 38: pointsman.v1.ListNetworksResponse.networks:type_name -> pointsman.v1.Network
+	0,   // 39: pointsman.v1.WatchNetworksRequest.kind:type_name -> pointsman.v1.NetworkKind
+	5,   // 40: pointsman.v1.WatchNetworksResponse.type:type_name -> pointsman.v1.EventType
+	9,   // 41: pointsman.v1.WatchNetworksResponse.network:type_name -> pointsman.v1.Network
+	7,   // 42: pointsman.v1.UpdateNetworkRequest.announceable:type_name -> pointsman.v1.Announceable
+	75,  // 43: pointsman.v1.UpdateNetworkRequest.labels:type_name -> pointsman.v1.UpdateNetworkRequest.LabelsEntry
+	88,  // 44: pointsman.v1.UpdateNetworkRequest.update_mask:type_name -> google.protobuf.FieldMask
+	6,   // 45: pointsman.v1.CreateIPRequest.family:type_name -> pointsman.v1.IPFamily
+	10,  // 46: pointsman.v1.ListIPsResponse.ips:type_name -> pointsman.v1.IP
+	5,   // 47: pointsman.v1.WatchIPsResponse.type:type_name -> pointsman.v1.EventType
+	10,  // 48: pointsman.v1.WatchIPsResponse.ip:type_name -> pointsman.v1.IP
+	88,  // 49: pointsman.v1.UpdateIPRequest.update_mask:type_name -> google.protobuf.FieldMask
+	3,   // 50: pointsman.v1.ListMachinesRequest.state:type_name -> pointsman.v1.MachineState
+	13,  // 51: pointsman.v1.ListMachinesResponse.machines:type_name -> pointsman.v1.Machine
+	3,   // 52: pointsman.v1.WatchMachinesRequest.state:type_name -> pointsman.v1.MachineState
+	5,   // 53: pointsman.v1.WatchMachinesResponse.type:type_name -> pointsman.v1.EventType
+	13,  // 54: pointsman.v1.WatchMachinesResponse.machine:type_name -> pointsman.v1.Machine
+	76,  // 55: pointsman.v1.AdoptMachineRequest.labels:type_name -> pointsman.v1.AdoptMachineRequest.LabelsEntry
+	77,  // 56: pointsman.v1.UpdateMachineRequest.labels:type_name -> pointsman.v1.UpdateMachineRequest.LabelsEntry
+	88,  // 57: pointsman.v1.UpdateMachineRequest.update_mask:type_name -> google.protobuf.FieldMask
+	79,  // 58: pointsman.v1.CreateSwitchRequest.role:type_name -> pointsman.v1.SwitchRole
+	80,  // 59: pointsman.v1.CreateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
+	81,  // 60: pointsman.v1.CreateSwitchRequest.provisioning:type_name -> pointsman.v1.Provisioning
+	79,  // 61: pointsman.v1.ListSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
+	14,  // 62: pointsman.v1.ListSwitchesResponse.switches:type_name -> pointsman.v1.Switch
+	79,  // 63: pointsman.v1.WatchSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
+	5,   // 64: pointsman.v1.WatchSwitchesResponse.type:type_name -> pointsman.v1.EventType
+	14,  // 65: pointsman.v1.WatchSwitchesResponse.switch:type_name -> pointsman.v1.Switch
+	80,  // 66: pointsman.v1.UpdateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
+	88,  // 67: pointsman.v1.UpdateSwitchRequest.update_mask:type_name -> google.protobuf.FieldMask
+	16,  // 68: pointsman.v1.CreateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
+	18,  // 69: pointsman.v1.ListAllocationsResponse.allocations:type_name -> pointsman.v1.Allocation
+	5,   // 70: pointsman.v1.WatchAllocationsResponse.type:type_name -> pointsman.v1.EventType
+	18,  // 71: pointsman.v1.WatchAllocationsResponse.allocation:type_name -> pointsman.v1.Allocation
+	16,  // 72: pointsman.v1.UpdateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
+	88,  // 73: pointsman.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	12,  // 74: pointsman.v1.DeleteAllocationResponse.pending_release:type_name -> pointsman.v1.PendingRelease
+	24,  // 75: pointsman.v1.NetworkService.CreateNetwork:input_type -> pointsman.v1.CreateNetworkRequest
+	25,  // 76: pointsman.v1.NetworkService.GetNetwork:input_type -> pointsman.v1.GetNetworkRequest
+	26,  // 77: pointsman.v1.NetworkService.ListNetworks:input_type -> pointsman.v1.ListNetworksRequest
+	30,  // 78: pointsman.v1.NetworkService.UpdateNetwork:input_type -> pointsman.v1.UpdateNetworkRequest
+	31,  // 79: pointsman.v1.NetworkService.DeleteNetwork:input_type -> pointsman.v1.DeleteNetworkRequest
+	28,  // 80: pointsman.v1.NetworkService.WatchNetworks:input_type -> pointsman.v1.WatchNetworksRequest
+	33,  // 81: pointsman.v1.IPService.CreateIP:input_type -> pointsman.v1.CreateIPRequest
+	34,  // 82: pointsman.v1.IPService.GetIP:input_type -> pointsman.v1.GetIPRequest
+	35,  // 83: pointsman.v1.IPService.ListIPs:input_type -> pointsman.v1.ListIPsRequest
+	39,  // 84: pointsman.v1.IPService.UpdateIP:input_type -> pointsman.v1.UpdateIPRequest
+	40,  // 85: pointsman.v1.IPService.DeleteIP:input_type -> pointsman.v1.DeleteIPRequest
+	37,  // 86: pointsman.v1.IPService.WatchIPs:input_type -> pointsman.v1.WatchIPsRequest
+	42,  // 87: pointsman.v1.MachineService.GetMachine:input_type -> pointsman.v1.GetMachineRequest
+	43,  // 88: pointsman.v1.MachineService.ListMachines:input_type -> pointsman.v1.ListMachinesRequest
+	47,  // 89: pointsman.v1.MachineService.AdoptMachine:input_type -> pointsman.v1.AdoptMachineRequest
+	48,  // 90: pointsman.v1.MachineService.GetMachineConfig:input_type -> pointsman.v1.GetMachineConfigRequest
+	49,  // 91: pointsman.v1.MachineService.OverrideMachineRelease:input_type -> pointsman.v1.OverrideMachineReleaseRequest
+	50,  // 92: pointsman.v1.MachineService.UpdateMachine:input_type -> pointsman.v1.UpdateMachineRequest
+	51,  // 93: pointsman.v1.MachineService.DeleteMachine:input_type -> pointsman.v1.DeleteMachineRequest
+	45,  // 94: pointsman.v1.MachineService.WatchMachines:input_type -> pointsman.v1.WatchMachinesRequest
+	53,  // 95: pointsman.v1.SwitchService.CreateSwitch:input_type -> pointsman.v1.CreateSwitchRequest
+	54,  // 96: pointsman.v1.SwitchService.GetSwitch:input_type -> pointsman.v1.GetSwitchRequest
+	55,  // 97: pointsman.v1.SwitchService.ListSwitches:input_type -> pointsman.v1.ListSwitchesRequest
+	59,  // 98: pointsman.v1.SwitchService.UpdateSwitch:input_type -> pointsman.v1.UpdateSwitchRequest
+	60,  // 99: pointsman.v1.SwitchService.DeleteSwitch:input_type -> pointsman.v1.DeleteSwitchRequest
+	57,  // 100: pointsman.v1.SwitchService.WatchSwitches:input_type -> pointsman.v1.WatchSwitchesRequest
+	62,  // 101: pointsman.v1.AllocationService.CreateAllocation:input_type -> pointsman.v1.CreateAllocationRequest
+	63,  // 102: pointsman.v1.AllocationService.GetAllocation:input_type -> pointsman.v1.GetAllocationRequest
+	64,  // 103: pointsman.v1.AllocationService.ListAllocations:input_type -> pointsman.v1.ListAllocationsRequest
+	68,  // 104: pointsman.v1.AllocationService.UpdateAllocation:input_type -> pointsman.v1.UpdateAllocationRequest
+	69,  // 105: pointsman.v1.AllocationService.DeleteAllocation:input_type -> pointsman.v1.DeleteAllocationRequest
+	66,  // 106: pointsman.v1.AllocationService.WatchAllocations:input_type -> pointsman.v1.WatchAllocationsRequest
+	71,  // 107: pointsman.v1.AllocationService.WatchReceipt:input_type -> pointsman.v1.WatchReceiptRequest
+	9,   // 108: pointsman.v1.NetworkService.CreateNetwork:output_type -> pointsman.v1.Network
+	9,   // 109: pointsman.v1.NetworkService.GetNetwork:output_type -> pointsman.v1.Network
+	27,  // 110: pointsman.v1.NetworkService.ListNetworks:output_type -> pointsman.v1.ListNetworksResponse
+	9,   // 111: pointsman.v1.NetworkService.UpdateNetwork:output_type -> pointsman.v1.Network
+	32,  // 112: pointsman.v1.NetworkService.DeleteNetwork:output_type -> pointsman.v1.DeleteNetworkResponse
+	29,  // 113: pointsman.v1.NetworkService.WatchNetworks:output_type -> pointsman.v1.WatchNetworksResponse
+	10,  // 114: pointsman.v1.IPService.CreateIP:output_type -> pointsman.v1.IP
+	10,  // 115: pointsman.v1.IPService.GetIP:output_type -> pointsman.v1.IP
+	36,  // 116: pointsman.v1.IPService.ListIPs:output_type -> pointsman.v1.ListIPsResponse
+	10,  // 117: pointsman.v1.IPService.UpdateIP:output_type -> pointsman.v1.IP
+	41,  // 118: pointsman.v1.IPService.DeleteIP:output_type -> pointsman.v1.DeleteIPResponse
+	38,  // 119: pointsman.v1.IPService.WatchIPs:output_type -> pointsman.v1.WatchIPsResponse
+	13,  // 120: pointsman.v1.MachineService.GetMachine:output_type -> pointsman.v1.Machine
+	44,  // 121: pointsman.v1.MachineService.ListMachines:output_type -> pointsman.v1.ListMachinesResponse
+	13,  // 122: pointsman.v1.MachineService.AdoptMachine:output_type -> pointsman.v1.Machine
+	22,  // 123: pointsman.v1.MachineService.GetMachineConfig:output_type -> pointsman.v1.MachineConfig
+	13,  // 124: pointsman.v1.MachineService.OverrideMachineRelease:output_type -> pointsman.v1.Machine
+	13,  // 125: pointsman.v1.MachineService.UpdateMachine:output_type -> pointsman.v1.Machine
+	52,  // 126: pointsman.v1.MachineService.DeleteMachine:output_type -> pointsman.v1.DeleteMachineResponse
+	46,  // 127: pointsman.v1.MachineService.WatchMachines:output_type -> pointsman.v1.WatchMachinesResponse
+	14,  // 128: pointsman.v1.SwitchService.CreateSwitch:output_type -> pointsman.v1.Switch
+	14,  // 129: pointsman.v1.SwitchService.GetSwitch:output_type -> pointsman.v1.Switch
+	56,  // 130: pointsman.v1.SwitchService.ListSwitches:output_type -> pointsman.v1.ListSwitchesResponse
+	14,  // 131: pointsman.v1.SwitchService.UpdateSwitch:output_type -> pointsman.v1.Switch
+	61,  // 132: pointsman.v1.SwitchService.DeleteSwitch:output_type -> pointsman.v1.DeleteSwitchResponse
+	58,  // 133: pointsman.v1.SwitchService.WatchSwitches:output_type -> pointsman.v1.WatchSwitchesResponse
+	18,  // 134: pointsman.v1.AllocationService.CreateAllocation:output_type -> pointsman.v1.Allocation
+	18,  // 135: pointsman.v1.AllocationService.GetAllocation:output_type -> pointsman.v1.Allocation
+	65,  // 136: pointsman.v1.AllocationService.ListAllocations:output_type -> pointsman.v1.ListAllocationsResponse
+	18,  // 137: pointsman.v1.AllocationService.UpdateAllocation:output_type -> pointsman.v1.Allocation
+	70,  // 138: pointsman.v1.AllocationService.DeleteAllocation:output_type -> pointsman.v1.DeleteAllocationResponse
+	67,  // 139: pointsman.v1.AllocationService.WatchAllocations:output_type -> pointsman.v1.WatchAllocationsResponse
+	21,  // 140: pointsman.v1.AllocationService.WatchReceipt:output_type -> pointsman.v1.Receipt
+	108, // [108:141] is the sub-list for method output_type
+	75,  // [75:108] is the sub-list for method input_type
+	75,  // [75:75] is the sub-list for extension type_name
+	75,  // [75:75] is the sub-list for extension extendee
+	0,   // [0:75] is the sub-list for field type_name
 }
 
 func init() { file_pkg_api_v1_api_proto_init() }
@@ -4586,8 +6237,8 @@ func file_pkg_api_v1_api_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pkg_api_v1_api_proto_rawDesc), len(file_pkg_api_v1_api_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   52,
+			NumEnums:      7,
+			NumMessages:   71,
 			NumExtensions: 0,
 			NumServices:   5,
 		},

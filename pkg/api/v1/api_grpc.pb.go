@@ -24,7 +24,9 @@ const (
 	NetworkService_CreateNetwork_FullMethodName = "/pointsman.v1.NetworkService/CreateNetwork"
 	NetworkService_GetNetwork_FullMethodName    = "/pointsman.v1.NetworkService/GetNetwork"
 	NetworkService_ListNetworks_FullMethodName  = "/pointsman.v1.NetworkService/ListNetworks"
+	NetworkService_UpdateNetwork_FullMethodName = "/pointsman.v1.NetworkService/UpdateNetwork"
 	NetworkService_DeleteNetwork_FullMethodName = "/pointsman.v1.NetworkService/DeleteNetwork"
+	NetworkService_WatchNetworks_FullMethodName = "/pointsman.v1.NetworkService/WatchNetworks"
 )
 
 // NetworkServiceClient is the client API for NetworkService service.
@@ -34,7 +36,10 @@ type NetworkServiceClient interface {
 	CreateNetwork(ctx context.Context, in *CreateNetworkRequest, opts ...grpc.CallOption) (*Network, error)
 	GetNetwork(ctx context.Context, in *GetNetworkRequest, opts ...grpc.CallOption) (*Network, error)
 	ListNetworks(ctx context.Context, in *ListNetworksRequest, opts ...grpc.CallOption) (*ListNetworksResponse, error)
+	// Changes description, labels, and what its machines may announce.
+	UpdateNetwork(ctx context.Context, in *UpdateNetworkRequest, opts ...grpc.CallOption) (*Network, error)
 	DeleteNetwork(ctx context.Context, in *DeleteNetworkRequest, opts ...grpc.CallOption) (*DeleteNetworkResponse, error)
+	WatchNetworks(ctx context.Context, in *WatchNetworksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNetworksResponse], error)
 }
 
 type networkServiceClient struct {
@@ -75,6 +80,16 @@ func (c *networkServiceClient) ListNetworks(ctx context.Context, in *ListNetwork
 	return out, nil
 }
 
+func (c *networkServiceClient) UpdateNetwork(ctx context.Context, in *UpdateNetworkRequest, opts ...grpc.CallOption) (*Network, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Network)
+	err := c.cc.Invoke(ctx, NetworkService_UpdateNetwork_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *networkServiceClient) DeleteNetwork(ctx context.Context, in *DeleteNetworkRequest, opts ...grpc.CallOption) (*DeleteNetworkResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteNetworkResponse)
@@ -85,6 +100,25 @@ func (c *networkServiceClient) DeleteNetwork(ctx context.Context, in *DeleteNetw
 	return out, nil
 }
 
+func (c *networkServiceClient) WatchNetworks(ctx context.Context, in *WatchNetworksRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchNetworksResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &NetworkService_ServiceDesc.Streams[0], NetworkService_WatchNetworks_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchNetworksRequest, WatchNetworksResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NetworkService_WatchNetworksClient = grpc.ServerStreamingClient[WatchNetworksResponse]
+
 // NetworkServiceServer is the server API for NetworkService service.
 // All implementations must embed UnimplementedNetworkServiceServer
 // for forward compatibility.
@@ -92,7 +126,10 @@ type NetworkServiceServer interface {
 	CreateNetwork(context.Context, *CreateNetworkRequest) (*Network, error)
 	GetNetwork(context.Context, *GetNetworkRequest) (*Network, error)
 	ListNetworks(context.Context, *ListNetworksRequest) (*ListNetworksResponse, error)
+	// Changes description, labels, and what its machines may announce.
+	UpdateNetwork(context.Context, *UpdateNetworkRequest) (*Network, error)
 	DeleteNetwork(context.Context, *DeleteNetworkRequest) (*DeleteNetworkResponse, error)
+	WatchNetworks(*WatchNetworksRequest, grpc.ServerStreamingServer[WatchNetworksResponse]) error
 	mustEmbedUnimplementedNetworkServiceServer()
 }
 
@@ -112,8 +149,14 @@ func (UnimplementedNetworkServiceServer) GetNetwork(context.Context, *GetNetwork
 func (UnimplementedNetworkServiceServer) ListNetworks(context.Context, *ListNetworksRequest) (*ListNetworksResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListNetworks not implemented")
 }
+func (UnimplementedNetworkServiceServer) UpdateNetwork(context.Context, *UpdateNetworkRequest) (*Network, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateNetwork not implemented")
+}
 func (UnimplementedNetworkServiceServer) DeleteNetwork(context.Context, *DeleteNetworkRequest) (*DeleteNetworkResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteNetwork not implemented")
+}
+func (UnimplementedNetworkServiceServer) WatchNetworks(*WatchNetworksRequest, grpc.ServerStreamingServer[WatchNetworksResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchNetworks not implemented")
 }
 func (UnimplementedNetworkServiceServer) mustEmbedUnimplementedNetworkServiceServer() {}
 func (UnimplementedNetworkServiceServer) testEmbeddedByValue()                        {}
@@ -190,6 +233,24 @@ func _NetworkService_ListNetworks_Handler(srv interface{}, ctx context.Context, 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _NetworkService_UpdateNetwork_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateNetworkRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(NetworkServiceServer).UpdateNetwork(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: NetworkService_UpdateNetwork_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(NetworkServiceServer).UpdateNetwork(ctx, req.(*UpdateNetworkRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _NetworkService_DeleteNetwork_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteNetworkRequest)
 	if err := dec(in); err != nil {
@@ -207,6 +268,17 @@ func _NetworkService_DeleteNetwork_Handler(srv interface{}, ctx context.Context,
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _NetworkService_WatchNetworks_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchNetworksRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(NetworkServiceServer).WatchNetworks(m, &grpc.GenericServerStream[WatchNetworksRequest, WatchNetworksResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type NetworkService_WatchNetworksServer = grpc.ServerStreamingServer[WatchNetworksResponse]
 
 // NetworkService_ServiceDesc is the grpc.ServiceDesc for NetworkService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -228,11 +300,21 @@ var NetworkService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _NetworkService_ListNetworks_Handler,
 		},
 		{
+			MethodName: "UpdateNetwork",
+			Handler:    _NetworkService_UpdateNetwork_Handler,
+		},
+		{
 			MethodName: "DeleteNetwork",
 			Handler:    _NetworkService_DeleteNetwork_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchNetworks",
+			Handler:       _NetworkService_WatchNetworks_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "pkg/api/v1/api.proto",
 }
 
@@ -240,7 +322,9 @@ const (
 	IPService_CreateIP_FullMethodName = "/pointsman.v1.IPService/CreateIP"
 	IPService_GetIP_FullMethodName    = "/pointsman.v1.IPService/GetIP"
 	IPService_ListIPs_FullMethodName  = "/pointsman.v1.IPService/ListIPs"
+	IPService_UpdateIP_FullMethodName = "/pointsman.v1.IPService/UpdateIP"
 	IPService_DeleteIP_FullMethodName = "/pointsman.v1.IPService/DeleteIP"
+	IPService_WatchIPs_FullMethodName = "/pointsman.v1.IPService/WatchIPs"
 )
 
 // IPServiceClient is the client API for IPService service.
@@ -250,7 +334,9 @@ type IPServiceClient interface {
 	CreateIP(ctx context.Context, in *CreateIPRequest, opts ...grpc.CallOption) (*IP, error)
 	GetIP(ctx context.Context, in *GetIPRequest, opts ...grpc.CallOption) (*IP, error)
 	ListIPs(ctx context.Context, in *ListIPsRequest, opts ...grpc.CallOption) (*ListIPsResponse, error)
+	UpdateIP(ctx context.Context, in *UpdateIPRequest, opts ...grpc.CallOption) (*IP, error)
 	DeleteIP(ctx context.Context, in *DeleteIPRequest, opts ...grpc.CallOption) (*DeleteIPResponse, error)
+	WatchIPs(ctx context.Context, in *WatchIPsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchIPsResponse], error)
 }
 
 type iPServiceClient struct {
@@ -291,6 +377,16 @@ func (c *iPServiceClient) ListIPs(ctx context.Context, in *ListIPsRequest, opts 
 	return out, nil
 }
 
+func (c *iPServiceClient) UpdateIP(ctx context.Context, in *UpdateIPRequest, opts ...grpc.CallOption) (*IP, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(IP)
+	err := c.cc.Invoke(ctx, IPService_UpdateIP_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *iPServiceClient) DeleteIP(ctx context.Context, in *DeleteIPRequest, opts ...grpc.CallOption) (*DeleteIPResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteIPResponse)
@@ -301,6 +397,25 @@ func (c *iPServiceClient) DeleteIP(ctx context.Context, in *DeleteIPRequest, opt
 	return out, nil
 }
 
+func (c *iPServiceClient) WatchIPs(ctx context.Context, in *WatchIPsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchIPsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &IPService_ServiceDesc.Streams[0], IPService_WatchIPs_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchIPsRequest, WatchIPsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IPService_WatchIPsClient = grpc.ServerStreamingClient[WatchIPsResponse]
+
 // IPServiceServer is the server API for IPService service.
 // All implementations must embed UnimplementedIPServiceServer
 // for forward compatibility.
@@ -308,7 +423,9 @@ type IPServiceServer interface {
 	CreateIP(context.Context, *CreateIPRequest) (*IP, error)
 	GetIP(context.Context, *GetIPRequest) (*IP, error)
 	ListIPs(context.Context, *ListIPsRequest) (*ListIPsResponse, error)
+	UpdateIP(context.Context, *UpdateIPRequest) (*IP, error)
 	DeleteIP(context.Context, *DeleteIPRequest) (*DeleteIPResponse, error)
+	WatchIPs(*WatchIPsRequest, grpc.ServerStreamingServer[WatchIPsResponse]) error
 	mustEmbedUnimplementedIPServiceServer()
 }
 
@@ -328,8 +445,14 @@ func (UnimplementedIPServiceServer) GetIP(context.Context, *GetIPRequest) (*IP, 
 func (UnimplementedIPServiceServer) ListIPs(context.Context, *ListIPsRequest) (*ListIPsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListIPs not implemented")
 }
+func (UnimplementedIPServiceServer) UpdateIP(context.Context, *UpdateIPRequest) (*IP, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateIP not implemented")
+}
 func (UnimplementedIPServiceServer) DeleteIP(context.Context, *DeleteIPRequest) (*DeleteIPResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteIP not implemented")
+}
+func (UnimplementedIPServiceServer) WatchIPs(*WatchIPsRequest, grpc.ServerStreamingServer[WatchIPsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchIPs not implemented")
 }
 func (UnimplementedIPServiceServer) mustEmbedUnimplementedIPServiceServer() {}
 func (UnimplementedIPServiceServer) testEmbeddedByValue()                   {}
@@ -406,6 +529,24 @@ func _IPService_ListIPs_Handler(srv interface{}, ctx context.Context, dec func(i
 	return interceptor(ctx, in, info, handler)
 }
 
+func _IPService_UpdateIP_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateIPRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(IPServiceServer).UpdateIP(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: IPService_UpdateIP_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(IPServiceServer).UpdateIP(ctx, req.(*UpdateIPRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _IPService_DeleteIP_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteIPRequest)
 	if err := dec(in); err != nil {
@@ -423,6 +564,17 @@ func _IPService_DeleteIP_Handler(srv interface{}, ctx context.Context, dec func(
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _IPService_WatchIPs_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchIPsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(IPServiceServer).WatchIPs(m, &grpc.GenericServerStream[WatchIPsRequest, WatchIPsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type IPService_WatchIPsServer = grpc.ServerStreamingServer[WatchIPsResponse]
 
 // IPService_ServiceDesc is the grpc.ServiceDesc for IPService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -444,11 +596,21 @@ var IPService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _IPService_ListIPs_Handler,
 		},
 		{
+			MethodName: "UpdateIP",
+			Handler:    _IPService_UpdateIP_Handler,
+		},
+		{
 			MethodName: "DeleteIP",
 			Handler:    _IPService_DeleteIP_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchIPs",
+			Handler:       _IPService_WatchIPs_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "pkg/api/v1/api.proto",
 }
 
@@ -458,7 +620,9 @@ const (
 	MachineService_AdoptMachine_FullMethodName           = "/pointsman.v1.MachineService/AdoptMachine"
 	MachineService_GetMachineConfig_FullMethodName       = "/pointsman.v1.MachineService/GetMachineConfig"
 	MachineService_OverrideMachineRelease_FullMethodName = "/pointsman.v1.MachineService/OverrideMachineRelease"
+	MachineService_UpdateMachine_FullMethodName          = "/pointsman.v1.MachineService/UpdateMachine"
 	MachineService_DeleteMachine_FullMethodName          = "/pointsman.v1.MachineService/DeleteMachine"
+	MachineService_WatchMachines_FullMethodName          = "/pointsman.v1.MachineService/WatchMachines"
 )
 
 // MachineServiceClient is the client API for MachineService service.
@@ -473,7 +637,10 @@ type MachineServiceClient interface {
 	GetMachineConfig(ctx context.Context, in *GetMachineConfigRequest, opts ...grpc.CallOption) (*MachineConfig, error)
 	// Frees a machine whose leaf will not come back to prove its release.
 	OverrideMachineRelease(ctx context.Context, in *OverrideMachineReleaseRequest, opts ...grpc.CallOption) (*Machine, error)
+	// Changes description and labels.
+	UpdateMachine(ctx context.Context, in *UpdateMachineRequest, opts ...grpc.CallOption) (*Machine, error)
 	DeleteMachine(ctx context.Context, in *DeleteMachineRequest, opts ...grpc.CallOption) (*DeleteMachineResponse, error)
+	WatchMachines(ctx context.Context, in *WatchMachinesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMachinesResponse], error)
 }
 
 type machineServiceClient struct {
@@ -534,6 +701,16 @@ func (c *machineServiceClient) OverrideMachineRelease(ctx context.Context, in *O
 	return out, nil
 }
 
+func (c *machineServiceClient) UpdateMachine(ctx context.Context, in *UpdateMachineRequest, opts ...grpc.CallOption) (*Machine, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Machine)
+	err := c.cc.Invoke(ctx, MachineService_UpdateMachine_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *machineServiceClient) DeleteMachine(ctx context.Context, in *DeleteMachineRequest, opts ...grpc.CallOption) (*DeleteMachineResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(DeleteMachineResponse)
@@ -543,6 +720,25 @@ func (c *machineServiceClient) DeleteMachine(ctx context.Context, in *DeleteMach
 	}
 	return out, nil
 }
+
+func (c *machineServiceClient) WatchMachines(ctx context.Context, in *WatchMachinesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchMachinesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MachineService_ServiceDesc.Streams[0], MachineService_WatchMachines_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchMachinesRequest, WatchMachinesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MachineService_WatchMachinesClient = grpc.ServerStreamingClient[WatchMachinesResponse]
 
 // MachineServiceServer is the server API for MachineService service.
 // All implementations must embed UnimplementedMachineServiceServer
@@ -556,7 +752,10 @@ type MachineServiceServer interface {
 	GetMachineConfig(context.Context, *GetMachineConfigRequest) (*MachineConfig, error)
 	// Frees a machine whose leaf will not come back to prove its release.
 	OverrideMachineRelease(context.Context, *OverrideMachineReleaseRequest) (*Machine, error)
+	// Changes description and labels.
+	UpdateMachine(context.Context, *UpdateMachineRequest) (*Machine, error)
 	DeleteMachine(context.Context, *DeleteMachineRequest) (*DeleteMachineResponse, error)
+	WatchMachines(*WatchMachinesRequest, grpc.ServerStreamingServer[WatchMachinesResponse]) error
 	mustEmbedUnimplementedMachineServiceServer()
 }
 
@@ -582,8 +781,14 @@ func (UnimplementedMachineServiceServer) GetMachineConfig(context.Context, *GetM
 func (UnimplementedMachineServiceServer) OverrideMachineRelease(context.Context, *OverrideMachineReleaseRequest) (*Machine, error) {
 	return nil, status.Error(codes.Unimplemented, "method OverrideMachineRelease not implemented")
 }
+func (UnimplementedMachineServiceServer) UpdateMachine(context.Context, *UpdateMachineRequest) (*Machine, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateMachine not implemented")
+}
 func (UnimplementedMachineServiceServer) DeleteMachine(context.Context, *DeleteMachineRequest) (*DeleteMachineResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteMachine not implemented")
+}
+func (UnimplementedMachineServiceServer) WatchMachines(*WatchMachinesRequest, grpc.ServerStreamingServer[WatchMachinesResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchMachines not implemented")
 }
 func (UnimplementedMachineServiceServer) mustEmbedUnimplementedMachineServiceServer() {}
 func (UnimplementedMachineServiceServer) testEmbeddedByValue()                        {}
@@ -696,6 +901,24 @@ func _MachineService_OverrideMachineRelease_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _MachineService_UpdateMachine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateMachineRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(MachineServiceServer).UpdateMachine(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: MachineService_UpdateMachine_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(MachineServiceServer).UpdateMachine(ctx, req.(*UpdateMachineRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _MachineService_DeleteMachine_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(DeleteMachineRequest)
 	if err := dec(in); err != nil {
@@ -713,6 +936,17 @@ func _MachineService_DeleteMachine_Handler(srv interface{}, ctx context.Context,
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _MachineService_WatchMachines_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchMachinesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MachineServiceServer).WatchMachines(m, &grpc.GenericServerStream[WatchMachinesRequest, WatchMachinesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MachineService_WatchMachinesServer = grpc.ServerStreamingServer[WatchMachinesResponse]
 
 // MachineService_ServiceDesc is the grpc.ServiceDesc for MachineService service.
 // It's only intended for direct use with grpc.RegisterService,
@@ -742,20 +976,31 @@ var MachineService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MachineService_OverrideMachineRelease_Handler,
 		},
 		{
+			MethodName: "UpdateMachine",
+			Handler:    _MachineService_UpdateMachine_Handler,
+		},
+		{
 			MethodName: "DeleteMachine",
 			Handler:    _MachineService_DeleteMachine_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchMachines",
+			Handler:       _MachineService_WatchMachines_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "pkg/api/v1/api.proto",
 }
 
 const (
-	SwitchService_CreateSwitch_FullMethodName = "/pointsman.v1.SwitchService/CreateSwitch"
-	SwitchService_GetSwitch_FullMethodName    = "/pointsman.v1.SwitchService/GetSwitch"
-	SwitchService_ListSwitches_FullMethodName = "/pointsman.v1.SwitchService/ListSwitches"
-	SwitchService_UpdateSwitch_FullMethodName = "/pointsman.v1.SwitchService/UpdateSwitch"
-	SwitchService_DeleteSwitch_FullMethodName = "/pointsman.v1.SwitchService/DeleteSwitch"
+	SwitchService_CreateSwitch_FullMethodName  = "/pointsman.v1.SwitchService/CreateSwitch"
+	SwitchService_GetSwitch_FullMethodName     = "/pointsman.v1.SwitchService/GetSwitch"
+	SwitchService_ListSwitches_FullMethodName  = "/pointsman.v1.SwitchService/ListSwitches"
+	SwitchService_UpdateSwitch_FullMethodName  = "/pointsman.v1.SwitchService/UpdateSwitch"
+	SwitchService_DeleteSwitch_FullMethodName  = "/pointsman.v1.SwitchService/DeleteSwitch"
+	SwitchService_WatchSwitches_FullMethodName = "/pointsman.v1.SwitchService/WatchSwitches"
 )
 
 // SwitchServiceClient is the client API for SwitchService service.
@@ -768,6 +1013,7 @@ type SwitchServiceClient interface {
 	// Changes description, ports (a port that is allocated stays) and mtu.
 	UpdateSwitch(ctx context.Context, in *UpdateSwitchRequest, opts ...grpc.CallOption) (*Switch, error)
 	DeleteSwitch(ctx context.Context, in *DeleteSwitchRequest, opts ...grpc.CallOption) (*DeleteSwitchResponse, error)
+	WatchSwitches(ctx context.Context, in *WatchSwitchesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSwitchesResponse], error)
 }
 
 type switchServiceClient struct {
@@ -828,6 +1074,25 @@ func (c *switchServiceClient) DeleteSwitch(ctx context.Context, in *DeleteSwitch
 	return out, nil
 }
 
+func (c *switchServiceClient) WatchSwitches(ctx context.Context, in *WatchSwitchesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchSwitchesResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &SwitchService_ServiceDesc.Streams[0], SwitchService_WatchSwitches_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchSwitchesRequest, WatchSwitchesResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SwitchService_WatchSwitchesClient = grpc.ServerStreamingClient[WatchSwitchesResponse]
+
 // SwitchServiceServer is the server API for SwitchService service.
 // All implementations must embed UnimplementedSwitchServiceServer
 // for forward compatibility.
@@ -838,6 +1103,7 @@ type SwitchServiceServer interface {
 	// Changes description, ports (a port that is allocated stays) and mtu.
 	UpdateSwitch(context.Context, *UpdateSwitchRequest) (*Switch, error)
 	DeleteSwitch(context.Context, *DeleteSwitchRequest) (*DeleteSwitchResponse, error)
+	WatchSwitches(*WatchSwitchesRequest, grpc.ServerStreamingServer[WatchSwitchesResponse]) error
 	mustEmbedUnimplementedSwitchServiceServer()
 }
 
@@ -862,6 +1128,9 @@ func (UnimplementedSwitchServiceServer) UpdateSwitch(context.Context, *UpdateSwi
 }
 func (UnimplementedSwitchServiceServer) DeleteSwitch(context.Context, *DeleteSwitchRequest) (*DeleteSwitchResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteSwitch not implemented")
+}
+func (UnimplementedSwitchServiceServer) WatchSwitches(*WatchSwitchesRequest, grpc.ServerStreamingServer[WatchSwitchesResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchSwitches not implemented")
 }
 func (UnimplementedSwitchServiceServer) mustEmbedUnimplementedSwitchServiceServer() {}
 func (UnimplementedSwitchServiceServer) testEmbeddedByValue()                       {}
@@ -974,6 +1243,17 @@ func _SwitchService_DeleteSwitch_Handler(srv interface{}, ctx context.Context, d
 	return interceptor(ctx, in, info, handler)
 }
 
+func _SwitchService_WatchSwitches_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchSwitchesRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(SwitchServiceServer).WatchSwitches(m, &grpc.GenericServerStream[WatchSwitchesRequest, WatchSwitchesResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type SwitchService_WatchSwitchesServer = grpc.ServerStreamingServer[WatchSwitchesResponse]
+
 // SwitchService_ServiceDesc is the grpc.ServiceDesc for SwitchService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -1002,7 +1282,13 @@ var SwitchService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _SwitchService_DeleteSwitch_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchSwitches",
+			Handler:       _SwitchService_WatchSwitches_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "pkg/api/v1/api.proto",
 }
 
@@ -1012,6 +1298,7 @@ const (
 	AllocationService_ListAllocations_FullMethodName  = "/pointsman.v1.AllocationService/ListAllocations"
 	AllocationService_UpdateAllocation_FullMethodName = "/pointsman.v1.AllocationService/UpdateAllocation"
 	AllocationService_DeleteAllocation_FullMethodName = "/pointsman.v1.AllocationService/DeleteAllocation"
+	AllocationService_WatchAllocations_FullMethodName = "/pointsman.v1.AllocationService/WatchAllocations"
 	AllocationService_WatchReceipt_FullMethodName     = "/pointsman.v1.AllocationService/WatchReceipt"
 )
 
@@ -1027,6 +1314,7 @@ type AllocationServiceClient interface {
 	UpdateAllocation(ctx context.Context, in *UpdateAllocationRequest, opts ...grpc.CallOption) (*Allocation, error)
 	// Releases the machine.
 	DeleteAllocation(ctx context.Context, in *DeleteAllocationRequest, opts ...grpc.CallOption) (*DeleteAllocationResponse, error)
+	WatchAllocations(ctx context.Context, in *WatchAllocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAllocationsResponse], error)
 	// The receipt now and at every change, until PHASE_REACHABLE of the allocation's present generation.
 	WatchReceipt(ctx context.Context, in *WatchReceiptRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Receipt], error)
 }
@@ -1089,9 +1377,28 @@ func (c *allocationServiceClient) DeleteAllocation(ctx context.Context, in *Dele
 	return out, nil
 }
 
+func (c *allocationServiceClient) WatchAllocations(ctx context.Context, in *WatchAllocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAllocationsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &AllocationService_ServiceDesc.Streams[0], AllocationService_WatchAllocations_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchAllocationsRequest, WatchAllocationsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AllocationService_WatchAllocationsClient = grpc.ServerStreamingClient[WatchAllocationsResponse]
+
 func (c *allocationServiceClient) WatchReceipt(ctx context.Context, in *WatchReceiptRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Receipt], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &AllocationService_ServiceDesc.Streams[0], AllocationService_WatchReceipt_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &AllocationService_ServiceDesc.Streams[1], AllocationService_WatchReceipt_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -1120,6 +1427,7 @@ type AllocationServiceServer interface {
 	UpdateAllocation(context.Context, *UpdateAllocationRequest) (*Allocation, error)
 	// Releases the machine.
 	DeleteAllocation(context.Context, *DeleteAllocationRequest) (*DeleteAllocationResponse, error)
+	WatchAllocations(*WatchAllocationsRequest, grpc.ServerStreamingServer[WatchAllocationsResponse]) error
 	// The receipt now and at every change, until PHASE_REACHABLE of the allocation's present generation.
 	WatchReceipt(*WatchReceiptRequest, grpc.ServerStreamingServer[Receipt]) error
 	mustEmbedUnimplementedAllocationServiceServer()
@@ -1146,6 +1454,9 @@ func (UnimplementedAllocationServiceServer) UpdateAllocation(context.Context, *U
 }
 func (UnimplementedAllocationServiceServer) DeleteAllocation(context.Context, *DeleteAllocationRequest) (*DeleteAllocationResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method DeleteAllocation not implemented")
+}
+func (UnimplementedAllocationServiceServer) WatchAllocations(*WatchAllocationsRequest, grpc.ServerStreamingServer[WatchAllocationsResponse]) error {
+	return status.Error(codes.Unimplemented, "method WatchAllocations not implemented")
 }
 func (UnimplementedAllocationServiceServer) WatchReceipt(*WatchReceiptRequest, grpc.ServerStreamingServer[Receipt]) error {
 	return status.Error(codes.Unimplemented, "method WatchReceipt not implemented")
@@ -1261,6 +1572,17 @@ func _AllocationService_DeleteAllocation_Handler(srv interface{}, ctx context.Co
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AllocationService_WatchAllocations_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchAllocationsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(AllocationServiceServer).WatchAllocations(m, &grpc.GenericServerStream[WatchAllocationsRequest, WatchAllocationsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type AllocationService_WatchAllocationsServer = grpc.ServerStreamingServer[WatchAllocationsResponse]
+
 func _AllocationService_WatchReceipt_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchReceiptRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1301,6 +1623,11 @@ var AllocationService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchAllocations",
+			Handler:       _AllocationService_WatchAllocations_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "WatchReceipt",
 			Handler:       _AllocationService_WatchReceipt_Handler,

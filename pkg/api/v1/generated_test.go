@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestGeneratedCodeIsCurrent generates the Go code of the protos again and compares. It builds the generators at first, which
+// TestGeneratedCodeIsCurrent generates the Go code and the OpenAPI file of the protos again and compares. It builds the generators at first, which
 // takes minutes with empty caches.
 func TestGeneratedCodeIsCurrent(t *testing.T) {
 	if testing.Short() {
@@ -39,9 +39,13 @@ func TestGeneratedCodeIsCurrent(t *testing.T) {
 
 func generated(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join(dir, "*.pb.go"))
-	if err != nil {
-		t.Fatal(err)
+	var paths []string
+	for _, form := range []string{"*.pb.go", "*.pb.gw.go", "*.swagger.json"} {
+		found, err := filepath.Glob(filepath.Join(dir, form))
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, found...)
 	}
 	out := map[string]string{}
 	for _, p := range paths {
