@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/pointsman/pointsman/test/lab/debroot"
+	"github.com/pointsman/pointsman/test/lab/kernel"
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
@@ -98,7 +99,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	}
 	defer func() { _ = reports.Close() }()
 
-	config := uml.Config{Root: root, Memory: o.Memory, Mode: fabricMode, Spec: spec, Network: cable}
+	config := uml.Config{Root: root, Kernel: kernel.Choose(root, writerOr(o.Log)), Memory: o.Memory, Mode: fabricMode, Spec: spec, Network: cable}
 	if config.Memory == "" {
 		config.Memory = memoryFor(len(spec.Nodes))
 	}

@@ -46,7 +46,7 @@ func (c Chain) String() string {
 // one holds up no other.
 type CPUClass string
 
-// Classes, which are also the names of chains and sets.
+// Classes by what they are.
 const (
 	CPUBGP  CPUClass = "bgp"
 	CPUBFD  CPUClass = "bfd"
@@ -57,6 +57,9 @@ const (
 
 // CPUClasses lists the classes.
 var CPUClasses = []CPUClass{CPUBGP, CPUBFD, CPUND, CPUICMP, CPUDHCP}
+
+// Chain is the name of the chain and of the set that limit a class; nft(8) knows some of the bare words as its own.
+func (c CPUClass) Chain() string { return "cpu-" + string(c) }
 
 // Protect says whether and how a switch protects itself.
 type Protect struct {
@@ -121,8 +124,8 @@ func (b *build) desireProtection() {
 	}
 	b.kernel.Protection = map[string]Chain{chainInput: b.inputChain(), chainMachine: {Rules: machineRules}}
 	for _, c := range CPUClasses {
-		b.kernel.Protection[string(c)] = Chain{Rules: []string{
-			fmt.Sprintf("update @%s { meta mark limit rate over %d/second burst %d packets } counter drop", c, b.facts.Protect.limit(c), b.facts.Protect.limit(c)),
+		b.kernel.Protection[c.Chain()] = Chain{Rules: []string{
+			fmt.Sprintf("update @%s { meta mark limit rate over %d/second burst %d packets } counter drop", c.Chain(), b.facts.Protect.limit(c), b.facts.Protect.limit(c)),
 			"accept",
 		}}
 	}
@@ -154,19 +157,19 @@ func (b *build) inputChain() Chain {
 // machineRules is all that a machine may say to the switch itself.
 var machineRules = slices.Concat(
 	// Neighbour discovery never passes a router (RFC 4861, 6.1 and 7.1).
-	each("ip6 hoplimit 255 icmpv6 type %d goto nd", 133, 134, 135, 136, 137),
+	each("ip6 hoplimit 255 icmpv6 type %d goto cpu-nd", 133, 134, 135, 136, 137),
 	[]string{
 		// Sessions are unnumbered: link-local on both ends. Answers of the peer's port 179 open no connection.
-		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 tcp dport 179 goto bgp",
-		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 tcp sport 179 tcp flags & 0x12 != 0x02 goto bgp",
+		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 tcp dport 179 goto cpu-bgp",
+		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 tcp sport 179 tcp flags & 0x12 != 0x02 goto cpu-bgp",
 		// BFD of one hop (RFC 5881, 5).
-		"ip6 saddr fe80::/10 ip6 hoplimit 255 udp dport 3784 goto bfd",
+		"ip6 saddr fe80::/10 ip6 hoplimit 255 udp dport 3784 goto cpu-bfd",
 	},
-	each("icmp type %d goto icmp", 0, 3, 8, 11, 12),
-	each("icmpv6 type %d goto icmp", 1, 2, 3, 4, 128, 129),
+	each("icmp type %d goto cpu-icmp", 0, 3, 8, 11, 12),
+	each("icmpv6 type %d goto cpu-icmp", 1, 2, 3, 4, 128, 129),
 	[]string{
-		"udp sport 68 udp dport 67 goto dhcp",
-		"udp sport 546 udp dport 547 goto dhcp",
+		"udp sport 68 udp dport 67 goto cpu-dhcp",
+		"udp sport 546 udp dport 547 goto cpu-dhcp",
 		"counter drop",
 	},
 )

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,12 +39,11 @@ func checkHost() error {
 // reach the network (proxy, mirror).
 type apt struct {
 	dir  string
-	log  io.Writer
 	step func(format string, args ...any)
 }
 
-func newApt(ctx context.Context, dir string, log io.Writer, step func(string, ...any)) (*apt, error) {
-	a := &apt{dir: dir, log: log, step: step}
+func newApt(ctx context.Context, dir string, step func(string, ...any)) (*apt, error) {
+	a := &apt{dir: dir, step: step}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "debs"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
@@ -148,7 +146,7 @@ func (a *apt) keyring(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("download debian-archive-keyring: found %d files: %w", len(debs), err)
 	}
 	tree := filepath.Join(a.dir, "keyring")
-	if err := unpack(ctx, tree, debs); err != nil {
+	if err := Unpack(ctx, tree, debs); err != nil {
 		return "", err
 	}
 	return filepath.Join(tree, hostKeyring), nil

@@ -59,7 +59,7 @@ func Ensure(ctx context.Context, log io.Writer) (string, error) {
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("create cache directory: %w", err)
 	}
-	unlock, err := lock(ctx, filepath.Join(cache, "debian12.lock"), log)
+	unlock, err := Lock(ctx, filepath.Join(cache, "debian12.lock"), "makes the Debian root", log)
 	if err != nil {
 		return "", err
 	}
@@ -88,21 +88,14 @@ func build(ctx context.Context, cache, root string, log io.Writer) (err error) {
 		return err
 	}
 
-	start := time.Now()
-	step := func(format string, args ...any) {
-		fmt.Fprintf(log, "lab: %5.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
-	}
-	a, err := newApt(ctx, filepath.Join(work, "apt"), log, step)
-	if err != nil {
-		return err
-	}
-	debs, err := a.fetch(ctx, Packages)
+	step := Steps(log)
+	debs, err := Fetch(ctx, filepath.Join(work, "apt"), Packages, step)
 	if err != nil {
 		return err
 	}
 	step("unpack %d packages", len(debs))
 	tree := filepath.Join(work, "root")
-	if err := unpack(ctx, tree, debs); err != nil {
+	if err := Unpack(ctx, tree, debs); err != nil {
 		return err
 	}
 	if err := finish(ctx, tree); err != nil {
@@ -115,6 +108,26 @@ func build(ctx context.Context, cache, root string, log io.Writer) (err error) {
 	return nil
 }
 
+// Steps returns a function that writes what is done now to log, with the time since the start.
+func Steps(log io.Writer) func(format string, args ...any) {
+	start := time.Now()
+	return func(format string, args ...any) {
+		fmt.Fprintf(log, "lab: %5.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
+	}
+}
+
+// Fetch downloads Debian 12 packages and everything they depend on, down to libc, with an apt of its own in dir, and returns the files.
+func Fetch(ctx context.Context, dir string, packages []string, step func(format string, args ...any)) ([]string, error) {
+	if err := checkHost(); err != nil {
+		return nil, err
+	}
+	a, err := newApt(ctx, dir, step)
+	if err != nil {
+		return nil, err
+	}
+	return a.fetch(ctx, packages)
+}
+
 // removeLeftovers removes what a killed build left; the caller holds the lock, so no build is running.
 func removeLeftovers(cache string) {
 	old, _ := filepath.Glob(filepath.Join(cache, "making-*"))
@@ -123,7 +136,8 @@ func removeLeftovers(cache string) {
 	}
 }
 
-func lock(ctx context.Context, path string, log io.Writer) (unlock func(), err error) {
+// Lock takes a lock that other processes respect, waiting for one that does what it keeps to one.
+func Lock(ctx context.Context, path, does string, log io.Writer) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR|unix.O_CLOEXEC, 0o644)
 	if err != nil {
 		return nil, fmt.Errorf("open lock: %w", err)
@@ -138,7 +152,7 @@ func lock(ctx context.Context, path string, log io.Writer) (unlock func(), err e
 			return nil, fmt.Errorf("lock %s: %w", path, err)
 		}
 		if !waiting {
-			fmt.Fprintln(log, "lab: another process makes the Debian root, waiting for it")
+			fmt.Fprintf(log, "lab: another process %s, waiting for it\n", does)
 		}
 		select {
 		case <-ctx.Done():

@@ -73,7 +73,7 @@ func TestExtractStaysInside(t *testing.T) {
 		if err := w.Close(); err != nil {
 			t.Fatal(err)
 		}
-		err := extract(t.TempDir(), tar.NewReader(&archive))
+		err := Extract(t.TempDir(), tar.NewReader(&archive), ofPackage)
 		if err == nil || !strings.Contains(err.Error(), "outside") {
 			t.Errorf("%s: error %v", header.Name, err)
 		}

@@ -21,8 +21,8 @@ import (
 // the old names.
 var merged = []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 
-// unpack writes the files of the packages into tree, merging /bin, /sbin and /lib into /usr. No package script runs.
-func unpack(ctx context.Context, tree string, debs []string) error {
+// Unpack writes the files of the packages into tree, merging /bin, /sbin and /lib into /usr. No package script runs.
+func Unpack(ctx context.Context, tree string, debs []string) error {
 	for _, dir := range merged {
 		if err := os.MkdirAll(filepath.Join(tree, "usr", dir), 0o755); err != nil {
 			return err
@@ -65,7 +65,7 @@ func unpackOne(ctx context.Context, tree, deb string) error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	err = extract(tree, tar.NewReader(out))
+	err = Extract(tree, tar.NewReader(out), ofPackage)
 	if err != nil {
 		cancel()
 		_ = cmd.Wait()
@@ -79,7 +79,14 @@ func unpackOne(ctx context.Context, tree, deb string) error {
 	return nil
 }
 
-func extract(tree string, files *tar.Reader) error {
+// ofPackage places the files of a package in the root.
+func ofPackage(name string) (string, bool) {
+	name = usrMerged(name)
+	return name, name != "." && name != "var/run" && !skipped(name)
+}
+
+// Extract writes the files of an archive into tree where place says, and leaves out what it does not want.
+func Extract(tree string, files *tar.Reader, place func(name string) (path string, wanted bool)) error {
 	for {
 		header, err := files.Next()
 		if errors.Is(err, io.EOF) {
@@ -88,20 +95,20 @@ func extract(tree string, files *tar.Reader) error {
 		if err != nil {
 			return err
 		}
-		name := usrMerged(header.Name)
-		if name == "." || name == "var/run" || skipped(name) {
+		name, wanted := place(header.Name)
+		if !wanted {
 			continue
 		}
 		if !filepath.IsLocal(name) {
 			return fmt.Errorf("%q is outside of the root", header.Name)
 		}
-		if err := extractOne(tree, name, header, files); err != nil {
+		if err := extractOne(tree, name, header, files, place); err != nil {
 			return err
 		}
 	}
 }
 
-func extractOne(tree, name string, header *tar.Header, body io.Reader) error {
+func extractOne(tree, name string, header *tar.Header, body io.Reader, place func(string) (string, bool)) error {
 	target := filepath.Join(tree, name)
 	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 		return err
@@ -133,7 +140,7 @@ func extractOne(tree, name string, header *tar.Header, body io.Reader) error {
 		if err := os.Remove(target); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
 		}
-		old := usrMerged(header.Linkname)
+		old, _ := place(header.Linkname)
 		if !filepath.IsLocal(old) {
 			return fmt.Errorf("%q links outside of the root", header.Name)
 		}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/pointsman/pointsman/test/lab/debroot"
+	"github.com/pointsman/pointsman/test/lab/kernel"
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
@@ -28,14 +29,29 @@ const insideEnv = "POINTSMAN_GUESTTEST"
 // Inside reports whether this process runs in the lab's guest.
 func Inside() bool { return os.Getenv(insideEnv) != "" }
 
-// Main runs the tests in the guest and exits with their code. $POINTSMAN_GUEST_MEMORY sets the guest's memory.
-func Main(m *testing.M) {
+// Main runs the tests in the guest and exits with their code. $POINTSMAN_GUEST_MEMORY sets the guest's memory. The guest has the
+// lab's own kernel if it was built, else Debian's.
+func Main(m *testing.M) { runOn(m, choose) }
+
+// MainOnOwnKernel is Main for tests that need nftables: it builds the lab's own kernel first where it is missing, which takes minutes.
+func MainOnOwnKernel(m *testing.M) {
+	runOn(m, func(ctx context.Context, _ string) (string, error) { return kernel.Ensure(ctx, os.Stderr) })
+}
+
+func choose(_ context.Context, root string) (string, error) {
+	return kernel.Choose(root, os.Stderr), nil
+}
+
+// kernelFor returns the kernel to boot over a root.
+type kernelFor func(ctx context.Context, root string) (string, error)
+
+func runOn(m *testing.M, find kernelFor) {
 	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
 	flag.Parse()
 	if Inside() || given("test.list") || given("test.fuzz") {
 		os.Exit(m.Run())
 	}
-	exit, err := runInGuest(context.Background())
+	exit, err := runInGuest(context.Background(), find)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guesttest:", err)
 		exit = max(exit, 1)
@@ -50,8 +66,12 @@ func given(name string) bool {
 	return f != nil && f.Value.String() != ""
 }
 
-func runInGuest(ctx context.Context) (int, error) {
+func runInGuest(ctx context.Context, find kernelFor) (int, error) {
 	root, err := debroot.Ensure(ctx, os.Stderr)
+	if err != nil {
+		return 0, err
+	}
+	chosen, err := find(ctx, root)
 	if err != nil {
 		return 0, err
 	}
@@ -69,7 +89,7 @@ func runInGuest(ctx context.Context) (int, error) {
 		return 0, err
 	}
 	return uml.Run(ctx,
-		uml.Config{Root: root, Memory: os.Getenv("POINTSMAN_GUEST_MEMORY"), ReadOnly: shown, Writable: writable},
+		uml.Config{Root: root, Kernel: chosen, Memory: os.Getenv("POINTSMAN_GUEST_MEMORY"), ReadOnly: shown, Writable: writable},
 		uml.Command{
 			Argv: append([]string{self}, args...), Dir: dir, Env: environment(os.Environ()),
 			Stdout: os.Stdout, Stderr: os.Stderr, Timeout: limit(),

@@ -30,7 +30,7 @@ const DefaultMemory = "1G"
 // Config says what guest to boot.
 type Config struct {
 	Root   string // the Debian root, as package debroot makes it
-	Kernel string // the kernel; empty is FindKernel(Root)
+	Kernel string // the kernel, as package kernel chooses it; empty is Debian's in Root
 	Memory string // "1G"; empty is DefaultMemory
 	// Mode selects among the modes given to Main in the guest, and Spec is handed to it (as JSON).
 	Mode string
@@ -62,7 +62,7 @@ func Boot(ctx context.Context, c Config) (*Guest, error) {
 		return nil, fmt.Errorf("boot guest: user-mode Linux runs on x86-64 only, this is %s", runtime.GOARCH)
 	}
 	if c.Kernel == "" {
-		c.Kernel = FindKernel(c.Root)
+		c.Kernel = filepath.Join(c.Root, "usr/bin/linux.uml")
 	}
 	if c.Memory == "" {
 		c.Memory = DefaultMemory
@@ -238,19 +238,6 @@ func (g *Guest) Result(v any) error {
 		return fmt.Errorf("read guest's result: %w", err)
 	}
 	return json.Unmarshal(text, v)
-}
-
-// FindKernel returns the kernel to boot: $POINTSMAN_LAB_KERNEL, else the lab's own kernel if it was built into the cache
-// beside the root (kernel-*/linux), else Debian's from the root.
-func FindKernel(root string) string {
-	if kernel := os.Getenv("POINTSMAN_LAB_KERNEL"); kernel != "" {
-		return kernel
-	}
-	own, _ := filepath.Glob(filepath.Join(filepath.Dir(root), "kernel-*", "linux"))
-	if len(own) > 0 {
-		return own[len(own)-1]
-	}
-	return filepath.Join(root, "usr/bin/linux.uml")
 }
 
 // WaitReady is the longest that a guest's boot is waited for.

@@ -43,8 +43,12 @@ func dial() (*nftables.Conn, error) {
 	return c, nil
 }
 
-// Supported tells whether the kernel has what the rules need, and else what it said. It tries, and leaves nothing behind.
+// Supported tells whether the kernel has what the rules need, and else what it said. Where our table is, it has; else it tries, and
+// leaves nothing behind.
 func Supported() error {
+	if have, err := hooksNow(); err == nil && have != nil {
+		return nil // an agent that starts again on a healthy switch writes nothing
+	}
 	c, err := dial()
 	if err != nil {
 		return err
@@ -108,7 +112,7 @@ func (Table) Set(o plan.SetProtection) error {
 	}
 	c.AddTable(self)
 	for _, class := range plan.CPUClasses {
-		if err := addSet(c, self, string(class)); err != nil {
+		if err := addSet(c, self, class.Chain()); err != nil {
 			return err
 		}
 	}

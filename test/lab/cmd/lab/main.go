@@ -16,6 +16,7 @@ import (
 
 	"github.com/pointsman/pointsman/test/lab"
 	"github.com/pointsman/pointsman/test/lab/debroot"
+	"github.com/pointsman/pointsman/test/lab/kernel"
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
@@ -51,7 +52,7 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), logsCommand(), killCommand(), serviceCommand(),
-		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), guestCommand(), demoCommand())
+		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), kernelCommand(), guestCommand(), demoCommand())
 	return root
 }
 
@@ -67,6 +68,25 @@ func rootfsCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintln(cmd.OutOrStdout(), root)
+			return nil
+		},
+	}
+}
+
+func kernelCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "kernel",
+		Short: "Build the lab's own kernel into the cache, if it is not there, and print its path",
+		Long: `Build the lab's own kernel, user-mode Linux with every family of nftables, into $XDG_CACHE_HOME/pointsman (or ~/.cache/pointsman), if
+it is not there, and print its path. It is built from Debian's source with Debian's compiler, both unpacked beside each other for the
+time of the build: about 200 MB are downloaded, 1 GB is used meanwhile, 8 MB stay. It takes about 6 minutes on 2 CPUs, once.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			path, err := kernel.Ensure(cmd.Context(), cmd.ErrOrStderr())
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), path)
 			return nil
 		},
 	}
@@ -98,7 +118,7 @@ read-only at the same absolute path.`,
 			if err != nil {
 				return err
 			}
-			exit, err := uml.Run(cmd.Context(), uml.Config{Root: root, Memory: memory, ReadOnly: dirs, Writable: rw},
+			exit, err := uml.Run(cmd.Context(), uml.Config{Root: root, Kernel: kernel.Choose(root, cmd.ErrOrStderr()), Memory: memory, ReadOnly: dirs, Writable: rw},
 				uml.Command{Argv: argv, Dir: dir, Env: env, Stdout: cmd.OutOrStdout(), Stderr: cmd.ErrOrStderr(), Timeout: timeout})
 			if err != nil {
 				return err
