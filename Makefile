@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down test test-unit e2e e2e-all fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit e2e e2e-all fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,7 +38,12 @@ lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
 lab-down: ## end a lab that runs in the background
 	$(BIN)/lab down
 
-test: test-unit e2e ## run all tests
+test: lab-kernel test-unit e2e ## run all tests
+
+lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache (minutes, once; no compiler needed)
+	@mkdir -p $(BIN)
+	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
+	$(BIN)/lab kernel
 
 test-unit: ## unit, property, fuzz-seed, golden and guest tests
 	go test -timeout 15m $$(go list ./... | grep -v /test/e2e)
