@@ -47,26 +47,57 @@ func dial(ctx context.Context, path string) (*conn, error) {
 	return c, nil
 }
 
+// answer is what a daemon says to one command.
+type answer struct {
+	text   string
+	status byte
+}
+
 // command sends one command and reads the answer. After an error the connection is in an unknown state and must be closed.
 func (c *conn) command(ctx context.Context, line string) (text string, status byte, err error) {
-	if strings.ContainsAny(line, "\x00\n\r") {
-		return "", statusMalformed, fmt.Errorf("send %q: more than one line", line)
+	answers, err := c.commands(ctx, []string{line})
+	if err != nil {
+		return "", statusMalformed, err
+	}
+	return answers[0].text, answers[0].status, nil
+}
+
+// commands sends commands at once and reads their answers. A daemon takes them one after the other from what it has read, so that
+// both sides wait for each other once and not once a command, which is most of the time where they share a busy CPU.
+func (c *conn) commands(ctx context.Context, lines []string) ([]answer, error) {
+	var out []byte
+	for _, line := range lines {
+		if strings.ContainsAny(line, "\x00\n\r") {
+			return nil, fmt.Errorf("send %q: more than one line", line)
+		}
+		out = append(append(out, line...), 0)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if err := c.socket.SetDeadline(time.Time{}); err != nil {
-		return "", statusMalformed, err
+		return nil, err
 	}
 	// The context alone ends the wait: a deadline on the socket too would race with it, and then say "timeout" of a caller's limit.
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Unix(1, 0)) })
-	_, err = c.socket.Write(append([]byte(line), 0))
-	if err == nil {
-		text, status, err = readAnswer(c.read)
-	}
+	answers, err := c.exchange(out, len(lines))
 	if !stop() && err == nil {
 		err = context.Cause(ctx) // the deadline may yet be set, under the next command: this connection is done
 	}
-	return text, status, cause(ctx, err)
+	return answers, cause(ctx, err)
+}
+
+func (c *conn) exchange(out []byte, n int) ([]answer, error) {
+	if _, err := c.socket.Write(out); err != nil {
+		return nil, err
+	}
+	answers := make([]answer, n)
+	for i := range answers {
+		var err error
+		if answers[i].text, answers[i].status, err = readAnswer(c.read); err != nil {
+			return nil, err
+		}
+	}
+	return answers, nil
 }
 
 // cause tells a cancelled caller that it was cancelled, not that the socket timed out.

@@ -35,24 +35,33 @@ func (d *daemon) acquire(ctx context.Context) error {
 
 func (d *daemon) release() { d.turn <- struct{}{} }
 
-// send sends one command. A connection that a restarted daemon left behind is made anew, once, and only if the daemon cannot
-// have seen the command; any other error loses the connection with all the state that it had.
+// send sends one command.
 func (d *daemon) send(ctx context.Context, line string, fresh bool) (string, byte, error) {
+	answers, err := d.sendAll(ctx, []string{line}, fresh)
+	if err != nil {
+		return "", statusMalformed, err
+	}
+	return answers[0].text, answers[0].status, nil
+}
+
+// sendAll sends commands together. A connection that a restarted daemon left behind is made anew, once, and only if the daemon cannot
+// have seen the commands; any other error loses the connection with all the state that it had.
+func (d *daemon) sendAll(ctx context.Context, lines []string, fresh bool) ([]answer, error) {
 	if d.conn == nil {
 		if err := d.connect(ctx); err != nil {
-			return "", statusMalformed, err
+			return nil, err
 		}
 		fresh = false
 	}
-	text, status, err := d.conn.command(ctx, line)
+	answers, err := d.conn.commands(ctx, lines)
 	if err == nil {
-		return text, status, nil
+		return answers, nil
 	}
 	d.drop()
 	if fresh && isGone(err) {
-		return d.send(ctx, line, false)
+		return d.sendAll(ctx, lines, false)
 	}
-	return "", statusMalformed, fmt.Errorf("%s: %w", d.name, err)
+	return nil, fmt.Errorf("%s: %w", d.name, err)
 }
 
 func (d *daemon) connect(ctx context.Context) error {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	"github.com/pointsman/pointsman/pkg/frr"
 )
@@ -11,34 +12,42 @@ import (
 // Running returns what FRR runs, merged from its daemons. If a daemon that matters cannot be read, the configuration is
 // unknown, and the error names the daemon.
 func (c *Client) Running(ctx context.Context) (frr.Config, error) {
-	var whole frr.Config
-	var errs []error
-	copies := map[string]frr.Config{}
-	for _, name := range daemonNames {
-		text, err := c.show(ctx, name, "show running-config")
-		if optional[name] && absent(err) {
-			continue
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read running configuration: %w", err))
-			continue
-		}
-		part, err := frr.Parse(text)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("read running configuration of %s: %w", name, err))
-			continue
-		}
-		own, foreign := apart(name, part)
-		copies[name] = foreign
-		whole.Lines = append(whole.Lines, own.Lines...)
+	parts, errs := make([]frr.Config, len(daemonNames)), make([]error, len(daemonNames))
+	var reading sync.WaitGroup
+	for i, name := range daemonNames {
+		reading.Go(func() { parts[i], errs[i] = c.runningOf(ctx, name) })
 	}
+	reading.Wait()
 	if err := errors.Join(errs...); err != nil {
 		return frr.Config{}, err
+	}
+	var whole frr.Config
+	copies := map[string]frr.Config{}
+	for i, name := range daemonNames {
+		own, foreign := apart(name, parts[i])
+		copies[name] = foreign
+		whole.Lines = append(whole.Lines, own.Lines...)
 	}
 	c.mu.Lock()
 	c.copies = copies
 	c.mu.Unlock()
 	return whole, nil
+}
+
+// runningOf is what one daemon runs; nothing, of one that need not be there.
+func (c *Client) runningOf(ctx context.Context, name string) (frr.Config, error) {
+	text, err := c.show(ctx, name, "show running-config")
+	if optional[name] && absent(err) {
+		return frr.Config{}, nil
+	}
+	if err != nil {
+		return frr.Config{}, fmt.Errorf("read running configuration: %w", err)
+	}
+	part, err := frr.Parse(text)
+	if err != nil {
+		return frr.Config{}, fmt.Errorf("read running configuration of %s: %w", name, err)
+	}
+	return part, nil
 }
 
 // apart takes our filters out of what a daemon runs that does not use them: vtysh gives every filter to every daemon, and the

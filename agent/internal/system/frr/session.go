@@ -21,63 +21,98 @@ type session struct {
 func configure(ctx context.Context, d *daemon) (*session, error) {
 	s := &session{ctx: ctx, daemon: d}
 	// An earlier caller that gave up may have left the connection in some context.
-	if _, _, err := d.send(ctx, "end", true); err != nil {
+	answers, err := d.sendAll(ctx, []string{"end", "configure terminal"}, true)
+	if err != nil {
 		return nil, err
 	}
-	return s, s.send("configure terminal")
+	return s, s.refused("configure terminal", answers[1])
 }
 
 // send sends one line and returns an error if it was refused.
-func (s *session) send(line string) error {
+func (s *session) send(line string) error { return s.sendAll([]string{line})[0] }
+
+// sendAll sends lines together, and returns an error for each that was refused.
+func (s *session) sendAll(lines []string) []error {
+	errs := make([]error, len(lines))
 	if s.broken != nil {
-		return s.broken
+		return fill(errs, s.broken)
 	}
-	text, status, err := s.daemon.send(s.ctx, line, false)
+	answers, err := s.daemon.sendAll(s.ctx, lines, false)
 	if err != nil {
 		s.broken = err
-		return err
+		return fill(errs, err)
 	}
-	if err := refused(line, text, status); err != nil {
+	for i, line := range lines {
+		errs[i] = s.refused(line, answers[i])
+	}
+	return errs
+}
+
+func (s *session) refused(line string, a answer) error {
+	if err := refused(line, a.text, a.status); err != nil {
 		return fmt.Errorf("%s: %w", s.daemon.name, err)
 	}
 	return nil
 }
 
-// each sends changes one by one.
+// together is how many lines are sent at once, so that neither side's socket buffer ever fills.
+const together = 64
+
+// each sends changes in order, those of one context together.
 func (s *session) each(changes []frr.Change, errs []error) {
-	for i, change := range changes {
-		errs[i] = s.change(change)
+	for from := 0; from < len(changes); {
+		to := from + 1
+		for to < len(changes) && to-from < together && !changes[to-1].Opens() && slices.Equal(changes[to].Context, changes[from].Context) {
+			to++
+		}
+		s.run(changes[from:to], errs[from:to])
+		from = to
 	}
 }
 
-func (s *session) change(change frr.Change) error {
-	if err := s.enter(change.Context); err != nil {
-		return fmt.Errorf("enter the context of %q: %w", change, err)
+// run sends changes of one context, of which at most the last opens another.
+func (s *session) run(changes []frr.Change, errs []error) {
+	if err := s.enter(changes[0].Context); err != nil {
+		for i, change := range changes {
+			errs[i] = fmt.Errorf("enter the context of %q: %w", change, err)
+		}
+		return
 	}
-	if err := s.send(change.Line); err != nil {
-		return err
+	lines := make([]string, len(changes))
+	for i, change := range changes {
+		lines[i] = change.Line
 	}
-	if change.Opens() {
-		s.inside = append(s.inside, change.Line)
+	copy(errs, s.sendAll(lines))
+	if last := len(changes) - 1; errs[last] == nil && changes[last].Opens() {
+		s.inside = append(s.inside, lines[last])
 	}
-	return nil
 }
 
 // enter leaves the contexts that the next line is not in, and enters those that it is in.
 func (s *session) enter(context []string) error {
-	for len(s.inside) > len(context) || !slices.Equal(s.inside, context[:len(s.inside)]) {
-		if err := s.send("exit"); err != nil {
-			return err
-		}
-		s.inside = s.inside[:len(s.inside)-1]
+	common := 0
+	for common < min(len(s.inside), len(context)) && s.inside[common] == context[common] {
+		common++
 	}
-	for _, line := range context[len(s.inside):] {
-		if err := s.send(line); err != nil {
-			return err
-		}
-		s.inside = append(s.inside, line)
+	exits := slices.Repeat([]string{"exit"}, len(s.inside)-common)
+	lines := append(exits, context[common:]...)
+	if len(lines) == 0 {
+		return nil
 	}
-	return nil
+	err := errors.Join(s.sendAll(lines)...)
+	switch {
+	case err == nil:
+		s.inside = slices.Clone(context)
+		return nil
+	case s.broken != nil:
+		return s.broken
+	}
+	// Where this leaves the daemon depends on which line it refused: begin again from the top.
+	s.inside = nil
+	if again := errors.Join(s.sendAll([]string{"end", "configure terminal"})...); again != nil && s.broken == nil {
+		s.broken = again
+	}
+	return err
 }
 
 // batch sends changes as one transaction of the daemon. If the daemon rejects it, it does not say which line is to blame (and

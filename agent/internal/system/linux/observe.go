@@ -8,11 +8,14 @@ import (
 	"github.com/vishvananda/netlink/nl"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
 // Observe implements system.System. It fails only if the devices cannot be listed; any other part that cannot be read is unknown.
 func (s *System) Observe(ctx context.Context) (plan.State, error) {
+	// FRR answers when it has time: meanwhile the kernel is read.
+	readFRR := s.observeFRR(ctx)
 	links, err := s.route.links()
 	if err != nil {
 		return plan.State{}, err
@@ -36,7 +39,7 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 		{plan.PartRules, func() (err error) { o.kernel.Rules, err = s.route.rules(); return err }},
 		{plan.PartSysctls, func() error { return readSysctls(o.kernel.Sysctls) }},
 		{plan.PartProtection, func() (err error) { o.kernel.Protection, err = s.protection.Observe(); return err }},
-		{plan.PartFRR, func() (err error) { state.FRR, err = s.frr.Running(ctx); return err }},
+		{plan.PartFRR, func() (err error) { state.FRR, err = readFRR(); return err }},
 		{plan.PartFRRSaved, func() (err error) { state.FRRSaved, err = s.frr.Saved(ctx); return err }},
 	} {
 		if err := part.read(); err != nil {
@@ -46,6 +49,23 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 	}
 	state.Kernel = o.kernel
 	return state, nil
+}
+
+// observeFRR begins to read what FRR runs; the function that it returns waits for that.
+func (s *System) observeFRR(ctx context.Context) func() (frr.Config, error) {
+	type reading struct {
+		config frr.Config
+		err    error
+	}
+	done := make(chan reading, 1)
+	go func() {
+		config, err := s.frr.Running(ctx)
+		done <- reading{config, err}
+	}()
+	return func() (frr.Config, error) {
+		r := <-done
+		return r.config, r.err
+	}
 }
 
 // observation is an observed state in the making.
