@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -53,6 +54,7 @@ func TestRefusesToListenBeyondTheLoopback(t *testing.T) {
 		{"serve", "--listen", ":0"},
 		{"--listen", "127.0.0.1:0", "--etcd-listen-client", "0.0.0.0:0"},
 		{"--config", file},
+		{"--listen", "127.0.0.1:0", "--metrics-listen", "0.0.0.0:0"},
 	} {
 		data := t.TempDir()
 		out, err := controlplane(t, append(args, "--data-dir", data)...).CombinedOutput()
@@ -102,6 +104,11 @@ func TestServesUntilItIsAskedToStop(t *testing.T) {
 			t.Errorf("ports are not said: %s", line)
 		}
 		healthy(t, strings.Replace(where.GRPC, "[::]", "127.0.0.1", 1))
+		for url, says := range map[string]string{where.REST + "/switches": `"resourceVersion"`, where.Metrics: `grpc_method="ListSwitches"`} {
+			if got := fetch(t, strings.Replace(url, "[::]", "127.0.0.1", 1)); !strings.Contains(got, says) {
+				t.Errorf("%s says %.300q", url, got)
+			}
+		}
 		if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
@@ -169,6 +176,20 @@ func TestAnEtcdOutside(t *testing.T) {
 	if _, err := client.Get(t.Context(), "x"); err != nil {
 		t.Errorf("the etcd outside: %v", err)
 	}
+}
+
+func fetch(t *testing.T, url string) string {
+	t.Helper()
+	answer, err := http.Get(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(answer.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
 }
 
 func healthy(t *testing.T, address string) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
 	"strings"
@@ -20,6 +21,7 @@ import (
 type config struct {
 	dataDir          string
 	listen           string
+	metricsListen    string
 	etcdEndpoints    []string
 	etcdListenClient string
 	insecure         bool
@@ -31,7 +33,8 @@ type config struct {
 
 func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.dataDir, "data-dir", "/var/lib/pointsman", "directory of the embedded etcd")
-	f.StringVar(&c.listen, "listen", "127.0.0.1:7443", "HOST:PORT of the API; port 0 takes a free one")
+	f.StringVar(&c.listen, "listen", "127.0.0.1:7443", "HOST:PORT of the API, gRPC and REST; port 0 takes a free one")
+	f.StringVar(&c.metricsListen, "metrics-listen", "", "HOST:PORT of the metrics for Prometheus (default 127.0.0.1:7444, or a free port if that of --listen is 0)")
 	f.StringSliceVar(&c.etcdEndpoints, "etcd-endpoints", nil, "an etcd outside, instead of the embedded one: its endpoints, comma-separated")
 	f.StringVar(&c.etcdListenClient, "etcd-listen-client", "127.0.0.1:2379", "HOST:PORT at which agents reach the embedded etcd; port 0 takes a free one")
 	f.BoolVar(&c.insecure, "insecure", false, "listen beyond the loopback although nobody proves who they are")
@@ -43,7 +46,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 
 // check says what is wrong with a configuration before anything is started.
 func (c *config) check() error {
-	errs := []error{auth.CheckListen("listen", c.listen, c.insecure)}
+	errs := []error{auth.CheckListen("listen", c.listen, c.insecure), auth.CheckListen("metrics-listen", c.metricsAddress(), c.insecure)}
 	if len(c.etcdEndpoints) == 0 {
 		errs = append(errs, auth.CheckListen("etcd-listen-client", c.etcdListenClient, c.insecure))
 		if c.dataDir == "" {
@@ -55,6 +58,17 @@ func (c *config) check() error {
 	}
 	_, err := c.level()
 	return errors.Join(append(errs, err)...)
+}
+
+// metricsAddress is where metrics are served. Who leaves the API's port open runs several control planes on one host.
+func (c *config) metricsAddress() string {
+	if c.metricsListen != "" {
+		return c.metricsListen
+	}
+	if _, port, err := net.SplitHostPort(c.listen); err == nil && port == "0" {
+		return "127.0.0.1:0"
+	}
+	return "127.0.0.1:7444"
 }
 
 func (c *config) level() (slog.Level, error) {

@@ -12,6 +12,10 @@ import (
 type ready struct {
 	// GRPC is HOST:PORT of the API.
 	GRPC string `json:"grpc"`
+	// REST is the root of the API's REST form.
+	REST string `json:"rest"`
+	// Metrics is where Prometheus reads.
+	Metrics string `json:"metrics"`
 	// Etcd is the endpoints that agents watch.
 	Etcd []string `json:"etcd"`
 }

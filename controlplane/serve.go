@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"time"
@@ -36,7 +37,8 @@ func serveCommand() *cobra.Command {
 		Long: `Serve Pointsman's API over etcd: an embedded one in --data-dir, which agents reach at --etcd-listen-client, or one outside
 that --etcd-endpoints names; any number of control planes may share that.
 
-Once it serves, one line of JSON on standard output says where: {"grpc":"127.0.0.1:7443","etcd":["http://127.0.0.1:2379"]}.
+Once it serves, one line of JSON on standard output says where: {"grpc":"127.0.0.1:7443",
+"rest":"http://127.0.0.1:7443/v1","metrics":"http://127.0.0.1:7444/metrics","etcd":["http://127.0.0.1:2379"]}.
 Logs go to standard error. SIGTERM ends calls that run, then the control plane, then etcd.
 
 Each flag is a field of the file that --config names, too; the command line wins.`,
@@ -109,7 +111,14 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 		defer cancel()
 		server.Stop(stopping)
 	}()
-	if err := (ready{GRPC: listener.Addr().String(), Etcd: endpoints}).tell(out, c.readyFile); err != nil {
+	metrics, stopMetrics, err := serveMetrics(c.metricsAddress(), server.Metrics())
+	if err != nil {
+		return err
+	}
+	defer stopMetrics()
+	address := listener.Addr().String()
+	where := ready{GRPC: address, REST: "http://" + address + "/v1", Metrics: "http://" + metrics + "/metrics", Etcd: endpoints}
+	if err := where.tell(out, c.readyFile); err != nil {
 		return err
 	}
 	select {
@@ -123,6 +132,19 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 	case err := <-etcdDied:
 		return fmt.Errorf("etcd ended: %w", err)
 	}
+}
+
+// serveMetrics serves metrics until stop is called. Their loss ends nothing else.
+func serveMetrics(listen string, metrics http.Handler) (address string, stop func(), err error) {
+	listener, err := net.Listen("tcp", listen)
+	if err != nil {
+		return "", nil, fmt.Errorf("listen for metrics: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 5 * time.Second, WriteTimeout: time.Minute}
+	go func() { _ = server.Serve(listener) }() // ends with stop
+	return listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
 // startEtcd starts the embedded etcd unless one outside is named. quota is 0 for one outside.

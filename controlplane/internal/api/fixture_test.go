@@ -3,6 +3,7 @@ package api_test
 import (
 	"context"
 	"fmt"
+	"net/http"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ type clients struct {
 	conn        *grpc.ClientConn
 	etcd        *clientv3.Client
 	stop        func()
+	metrics     http.Handler
 	networks    apiv1.NetworkServiceClient
 	ips         apiv1.IPServiceClient
 	machines    apiv1.MachineServiceClient

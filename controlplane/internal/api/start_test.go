@@ -85,6 +85,7 @@ func serve(t *testing.T, services api.Services, log *slog.Logger) *clients {
 		t.Fatal(err)
 	}
 	c := clientsOf(conn, nil)
+	c.metrics = server.Metrics()
 	c.stop = sync.OnceFunc(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 		defer cancel()
