@@ -15,6 +15,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/pointsman/pointsman/controlplane/internal/auth"
+	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
 )
 
 // config is what a control plane is told. Each field is a flag, and each flag but --config is a field of the file.
@@ -22,7 +23,7 @@ type config struct {
 	dataDir          string
 	listen           string
 	metricsListen    string
-	etcdEndpoints    []string
+	etcd             etcdserver.Access
 	etcdListenClient string
 	insecure         bool
 	autoAdopt        bool
@@ -35,7 +36,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.dataDir, "data-dir", "/var/lib/pointsman", "directory of the embedded etcd")
 	f.StringVar(&c.listen, "listen", "127.0.0.1:7443", "HOST:PORT of the API, gRPC and REST; port 0 takes a free one")
 	f.StringVar(&c.metricsListen, "metrics-listen", "", "HOST:PORT of the metrics for Prometheus (default 127.0.0.1:7444, or a free port if that of --listen is 0)")
-	f.StringSliceVar(&c.etcdEndpoints, "etcd-endpoints", nil, "an etcd outside, instead of the embedded one: its endpoints, comma-separated")
+	accessFlags(&c.etcd, f)
 	f.StringVar(&c.etcdListenClient, "etcd-listen-client", "127.0.0.1:2379", "HOST:PORT at which agents reach the embedded etcd; port 0 takes a free one")
 	f.BoolVar(&c.insecure, "insecure", false, "listen beyond the loopback although nobody proves who they are")
 	f.BoolVar(&c.autoAdopt, "auto-adopt", false, "take each machine that is discovered into the inventory")
@@ -44,10 +45,21 @@ func (c *config) flags(f *pflag.FlagSet) {
 	f.StringVar(&c.readyFile, "ready-file", "", "file to write the addresses into, as JSON, once the control plane serves")
 }
 
+// accessFlags are those of all commands that reach an etcd.
+func accessFlags(a *etcdserver.Access, f *pflag.FlagSet) {
+	f.StringSliceVar(&a.Endpoints, "etcd-endpoints", nil, "an etcd outside, instead of the embedded one: its endpoints, comma-separated; https:// is with TLS")
+	f.StringVar(&a.CA, "etcd-ca", "", "file of the certificates that etcd's own is checked with (default those of the system)")
+	f.StringVar(&a.Cert, "etcd-cert", "", "file of the certificate that proves to etcd who this is; read anew with each connection")
+	f.StringVar(&a.Key, "etcd-key", "", "file of that certificate's key")
+	f.StringVar(&a.User, "etcd-user", "", "user in an etcd with authentication")
+	f.StringVar(&a.PasswordFile, "etcd-password-file", "", "file of that user's password")
+}
+
 // check says what is wrong with a configuration before anything is started.
 func (c *config) check() error {
 	errs := []error{auth.CheckListen("listen", c.listen, c.insecure), auth.CheckListen("metrics-listen", c.metricsAddress(), c.insecure)}
-	if len(c.etcdEndpoints) == 0 {
+	errs = append(errs, c.etcd.Check(c.insecure))
+	if len(c.etcd.Endpoints) == 0 {
 		errs = append(errs, auth.CheckListen("etcd-listen-client", c.etcdListenClient, c.insecure))
 		if c.dataDir == "" {
 			errs = append(errs, errors.New("data-dir is empty: the embedded etcd needs a directory"))

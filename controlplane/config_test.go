@@ -9,6 +9,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
+
+	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
 )
 
 func parse(t *testing.T, file string, args ...string) (config, error) {
@@ -39,7 +41,7 @@ quarantine: 90s
 		t.Fatal(err)
 	}
 	want := config{
-		dataDir: "/srv/etcd", listen: "127.0.0.1:2", etcdEndpoints: []string{"http://10.0.0.1:2379", "http://10.0.0.2:2379"},
+		dataDir: "/srv/etcd", listen: "127.0.0.1:2", etcd: etcdserver.Access{Endpoints: []string{"http://10.0.0.1:2379", "http://10.0.0.2:2379"}},
 		etcdListenClient: "127.0.0.1:2379", autoAdopt: true, quarantine: 90 * time.Second, logLevel: "info",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {
@@ -76,9 +78,16 @@ func TestConfigIsChecked(t *testing.T) {
 	for says, change := range map[string]func(*config){
 		"listen \"0.0.0.0:7443\" is beyond the loopback": func(c *config) { c.listen = "0.0.0.0:7443" },
 		"etcd-listen-client \"10.0.0.1:2379\" is beyond": func(c *config) { c.etcdListenClient = "10.0.0.1:2379" },
-		"data-dir is empty":     func(c *config) { c.dataDir = "" },
-		"quarantine -1s is neg": func(c *config) { c.quarantine = -time.Second },
-		"log-level \"loud\"":    func(c *config) { c.logLevel = "loud" },
+		"data-dir is empty":                            func(c *config) { c.dataDir = "" },
+		"quarantine -1s is neg":                        func(c *config) { c.quarantine = -time.Second },
+		"log-level \"loud\"":                           func(c *config) { c.logLevel = "loud" },
+		"etcd-cert and etcd-key go together":           func(c *config) { c.etcd.Cert = "cert.pem" },
+		"etcd-user and etcd-password-file go together": func(c *config) { c.etcd.User = "root" },
+		"\"10.0.0.1:2379\" is none":                    func(c *config) { c.etcd.Endpoints = []string{"10.0.0.1:2379"} },
+		"has no TLS, but etcd-ca":                      func(c *config) { c.etcd.Endpoints, c.etcd.CA = []string{"http://127.0.0.1:2379"}, "ca.pem" },
+		"would take the password beyond the loopback": func(c *config) {
+			c.etcd.Endpoints, c.etcd.User, c.etcd.PasswordFile = []string{"http://10.0.0.1:2379"}, "root", "file"
+		},
 	} {
 		c := good
 		change(&c)
@@ -87,7 +96,7 @@ func TestConfigIsChecked(t *testing.T) {
 		}
 	}
 	outside := good
-	outside.etcdEndpoints, outside.etcdListenClient, outside.dataDir = []string{"http://10.0.0.1:2379"}, "0.0.0.0:2379", ""
+	outside.etcd.Endpoints, outside.etcdListenClient, outside.dataDir = []string{"http://10.0.0.1:2379"}, "0.0.0.0:2379", ""
 	if err := outside.check(); err != nil {
 		t.Errorf("with an etcd outside, what concerns the embedded one does not matter: %v", err)
 	}

@@ -37,7 +37,7 @@ func rootCommand() *cobra.Command {
 		SilenceUsage:  true,
 	}
 	root.Flags().AddFlagSet(serve.Flags())
-	root.AddCommand(serve, &cobra.Command{
+	root.AddCommand(serve, etcdUsersCommand(), &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of pointsman-controlplane",
 		Args:  cobra.NoArgs,

@@ -44,7 +44,8 @@ Logs go to standard error. SIGTERM ends calls that run, then the control plane, 
 Each flag is a field of the file that --config names, too; the command line wins.`,
 		Example: `  pointsman-controlplane --data-dir /var/lib/pointsman
   pointsman-controlplane --config /etc/pointsman/controlplane.yaml
-  pointsman-controlplane --etcd-endpoints http://10.0.0.1:2379,http://10.0.0.2:2379,http://10.0.0.3:2379`,
+  pointsman-controlplane --etcd-endpoints https://10.0.0.1:2379,https://10.0.0.2:2379,https://10.0.0.3:2379 \
+    --etcd-ca ca.pem --etcd-cert controlplane.pem --etcd-key controlplane.key`,
 		Args: cobra.NoArgs,
 	}
 	c.flags(cmd.Flags())
@@ -76,7 +77,9 @@ func serve(ctx context.Context, c config, out io.Writer, log *slog.Logger) (err 
 		return err
 	}
 	defer stopEtcd()
-	client, err := etcdserver.NewClient(endpoints, log)
+	access := c.etcd
+	access.Endpoints = endpoints
+	client, err := etcdserver.Connect(access, log)
 	if err != nil {
 		return err
 	}
@@ -149,8 +152,8 @@ func serveMetrics(listen string, metrics http.Handler) (address string, stop fun
 
 // startEtcd starts the embedded etcd unless one outside is named. quota is 0 for one outside.
 func startEtcd(ctx context.Context, c config, log *slog.Logger) (endpoints []string, quota int64, died <-chan error, stop func(), err error) {
-	if len(c.etcdEndpoints) > 0 {
-		return c.etcdEndpoints, 0, nil, func() {}, nil
+	if len(c.etcd.Endpoints) > 0 {
+		return c.etcd.Endpoints, 0, nil, func() {}, nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, startLimit)
 	defer cancel()
