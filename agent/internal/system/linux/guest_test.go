@@ -64,8 +64,14 @@ func newLeaf(t *testing.T) *leaf {
 // open begins to work on the devices.
 func (l *leaf) open(routing FRR) {
 	l.Helper()
+	l.openWith(Options{FRR: routing})
+}
+
+func (l *leaf) openWith(o Options) {
+	l.Helper()
+	o.Management = []string{"eth0", "up0"}
 	var err error
-	if l.System, err = New(Options{FRR: routing, Management: []string{"eth0", "up0"}}); err != nil {
+	if l.System, err = New(o); err != nil {
 		l.Fatal(err)
 	}
 	l.Cleanup(l.System.Close)

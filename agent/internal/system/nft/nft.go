@@ -84,7 +84,7 @@ func (Table) Observe() (map[string]plan.Chain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	found, err := chains(c)
 	if err != nil || found == nil {
 		return nil, err
@@ -144,7 +144,7 @@ func hooksNow() (map[string]plan.Chain, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open nftables: %w", err)
 	}
-	defer c.Close()
+	defer func() { _ = c.Close() }()
 	return chains(c)
 }
 

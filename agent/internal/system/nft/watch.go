@@ -29,10 +29,11 @@ func (Table) Listen(ctx context.Context, changed func()) (done <-chan error, err
 }
 
 func listen(ctx context.Context, c *netlink.Conn, changed func()) error {
-	stop := context.AfterFunc(ctx, func() { c.Close() })
+	end := func() { _ = c.Close() }
+	stop := context.AfterFunc(ctx, end)
 	defer func() {
 		if stop() {
-			c.Close()
+			end()
 		}
 	}()
 	for {
