@@ -9,7 +9,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -38,8 +40,9 @@ func checkHost() error {
 // apt is apt with a state of its own: an empty dpkg status, its own sources and lists, and nothing of the host's but how to
 // reach the network (proxy, mirror).
 type apt struct {
-	dir  string
-	step func(format string, args ...any)
+	dir   string
+	suite string // empty is Debian 12 with its security suite
+	step  func(format string, args ...any)
 }
 
 func newApt(ctx context.Context, dir string, step func(string, ...any)) (*apt, error) {
@@ -102,6 +105,47 @@ func (a *apt) fetch(ctx context.Context, packages []string) ([]string, error) {
 	return filepath.Glob(filepath.Join(debs, "*.deb"))
 }
 
+// fetchNewest downloads, without what it depends on, the package of the highest version among those whose names match.
+func (a *apt) fetchNewest(ctx context.Context, names *regexp.Regexp) (string, error) {
+	if err := a.update(ctx); err != nil {
+		return "", err
+	}
+	out, err := a.run(ctx, "apt-cache", "", "pkgnames")
+	if err != nil {
+		return "", err
+	}
+	newest := ""
+	for name := range strings.Lines(string(out)) {
+		if name = strings.TrimSpace(name); names.MatchString(name) && (newest == "" || CompareVersions(name, newest) > 0) {
+			newest = name
+		}
+	}
+	if newest == "" {
+		return "", fmt.Errorf("%s has no package %s", a.suite, names)
+	}
+	a.step("download %s", newest)
+	debs := filepath.Join(a.dir, "debs")
+	if _, err := a.get(ctx, debs, "download", newest); err != nil {
+		return "", fmt.Errorf("download %s: %w", newest, err)
+	}
+	files, err := filepath.Glob(filepath.Join(debs, newest+"_*.deb"))
+	if err != nil || len(files) != 1 {
+		return "", fmt.Errorf("download %s: found %d files", newest, len(files))
+	}
+	return files[0], nil
+}
+
+// CompareVersions compares names by the numbers in them: 6.1.9 is before 6.1.10.
+func CompareVersions(a, b string) int {
+	numbers := func(s string) (out []string) {
+		for _, n := range strings.FieldsFunc(s, func(r rune) bool { return r < '0' || r > '9' }) {
+			out = append(out, fmt.Sprintf("%020s", n))
+		}
+		return out
+	}
+	return slices.Compare(numbers(a), numbers(b))
+}
+
 // update fetches the package lists from the mirror that the host uses, or from Debian's own if that one has no Debian 12.
 func (a *apt) update(ctx context.Context) error {
 	keyring, err := a.keyring(ctx)
@@ -112,7 +156,7 @@ func (a *apt) update(ctx context.Context) error {
 	a.step("update package lists from %s", main)
 	err = a.updateFrom(ctx, keyring, main, security)
 	if err != nil && main != defaultMirror && ctx.Err() == nil {
-		a.step("%s does not serve Debian 12; trying %s", main, defaultMirror)
+		a.step("%s does not serve %s; trying %s", main, a.serves(), defaultMirror)
 		err = a.updateFrom(ctx, keyring, defaultMirror, defaultSecurity)
 	}
 	if err != nil {
@@ -121,8 +165,19 @@ func (a *apt) update(ctx context.Context) error {
 	return nil
 }
 
+// serves names what a mirror must have.
+func (a *apt) serves() string {
+	if a.suite != "" {
+		return a.suite
+	}
+	return "Debian 12"
+}
+
 func (a *apt) updateFrom(ctx context.Context, keyring, main, security string) error {
 	sources := fmt.Sprintf("deb [arch=amd64 signed-by=%[1]s] %[2]s bookworm main\ndeb [arch=amd64 signed-by=%[1]s] %[3]s bookworm-security main\n", keyring, main, security)
+	if a.suite != "" {
+		sources = fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, main, a.suite)
+	}
 	if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(sources), 0o644); err != nil {
 		return err
 	}
@@ -153,7 +208,11 @@ func (a *apt) keyring(ctx context.Context) (string, error) {
 }
 
 func (a *apt) get(ctx context.Context, dir string, args ...string) ([]byte, error) {
-	cmd := exec.CommandContext(ctx, "apt-get", append([]string{"-q"}, args...)...)
+	return a.run(ctx, "apt-get", dir, append([]string{"-q"}, args...)...)
+}
+
+func (a *apt) run(ctx context.Context, program, dir string, args ...string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, args...)
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "APT_CONFIG="+filepath.Join(a.dir, "apt.conf"), "LC_ALL=C", "DEBIAN_FRONTEND=noninteractive")
 	var stdout, stderr bytes.Buffer
@@ -162,7 +221,7 @@ func (a *apt) get(ctx context.Context, dir string, args ...string) ([]byte, erro
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		return nil, fmt.Errorf("apt-get %s: %w\n%s", args[0], err, bytes.TrimSpace(stderr.Bytes()))
+		return nil, fmt.Errorf("%s %s: %w\n%s", program, strings.Join(args, " "), err, bytes.TrimSpace(stderr.Bytes()))
 	}
 	return stdout.Bytes(), nil
 }

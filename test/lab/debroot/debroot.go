@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"time"
 
@@ -126,6 +127,20 @@ func Fetch(ctx context.Context, dir string, packages []string, step func(format 
 		return nil, err
 	}
 	return a.fetch(ctx, packages)
+}
+
+// FetchNewest downloads one package of another of Debian's suites, without what it depends on: of those whose names match, that of the
+// highest version. It returns the file.
+func FetchNewest(ctx context.Context, dir, suite string, names *regexp.Regexp, step func(format string, args ...any)) (string, error) {
+	if err := checkHost(); err != nil {
+		return "", err
+	}
+	a, err := newApt(ctx, dir, step)
+	if err != nil {
+		return "", err
+	}
+	a.suite = suite
+	return a.fetchNewest(ctx, names)
 }
 
 // removeLeftovers removes what a killed build left; the caller holds the lock, so no build is running.

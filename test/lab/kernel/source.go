@@ -5,7 +5,6 @@ import (
 	"context"
 	"io"
 	"path"
-	"path/filepath"
 	"strings"
 
 	"github.com/pointsman/pointsman/test/lab/debroot"
@@ -24,8 +23,7 @@ var unused = []string{
 }
 
 // unpackSource unpacks what is compiled.
-func (b *build) unpackSource(ctx context.Context) error {
-	archive := filepath.Join(b.tools(), "usr/src", sourcePackage+".tar.xz")
+func (b *build) unpackSource(ctx context.Context, archive string) error {
 	cmd := b.command(ctx, b.work, "xz", "--decompress", "--stdout", archive)
 	out, err := cmd.StdoutPipe()
 	if err != nil {

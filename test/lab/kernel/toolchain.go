@@ -25,30 +25,41 @@ func (b *build) tools() string  { return filepath.Join(b.work, "tools") }
 func (b *build) source() string { return filepath.Join(b.work, "source") }
 func (b *build) out() string    { return filepath.Join(b.work, "out") }
 
-// fetch downloads the source and the tools, and unpacks both. It returns the version of the source.
-func (b *build) fetch(ctx context.Context) (version string, err error) {
-	debs, err := debroot.Fetch(ctx, filepath.Join(b.work, "apt"), append([]string{sourcePackage}, toolPackages...), b.step)
+// fetchTools downloads the tools and unpacks them.
+func (b *build) fetchTools(ctx context.Context) error {
+	debs, err := debroot.Fetch(ctx, filepath.Join(b.work, "apt"), toolPackages, b.step)
 	if err != nil {
-		return "", err
+		return err
 	}
 	b.step("unpack the tools")
 	if err := debroot.Unpack(ctx, b.tools(), debs); err != nil {
-		return "", err
+		return err
 	}
 	if err := wrapPrograms(b.tools()); err != nil {
-		return "", fmt.Errorf("prepare the tools: %w", err)
+		return fmt.Errorf("prepare the tools: %w", err)
 	}
-	for _, deb := range debs {
-		// linux-source-6.1_6.1.192-2_all.deb
-		if name, rest, _ := strings.Cut(filepath.Base(deb), "_"); name == sourcePackage {
-			version, _, _ = strings.Cut(rest, "_")
-		}
+	return nil
+}
+
+// fetchSource downloads a source and unpacks it. It returns its version.
+func (b *build) fetchSource(ctx context.Context, from source) (version string, err error) {
+	deb, err := debroot.FetchNewest(ctx, filepath.Join(b.work, "apt-"+from.suite), from.suite, from.names, b.step)
+	if err != nil {
+		return "", err
 	}
+	// linux-source-6.1_6.1.192-2_all.deb
+	name, rest, _ := strings.Cut(filepath.Base(deb), "_")
+	version, _, _ = strings.Cut(rest, "_")
 	if version == "" {
-		return "", fmt.Errorf("apt-get brought no %s", sourcePackage)
+		return "", fmt.Errorf("read a version in %s", deb)
 	}
+	version = strings.ReplaceAll(version, "%3a", ":")
 	b.step("unpack the source of Linux %s", version)
-	if err := b.unpackSource(ctx); err != nil {
+	tree := filepath.Join(b.work, "deb-"+from.suite)
+	if err := debroot.Unpack(ctx, tree, []string{deb}); err != nil {
+		return "", err
+	}
+	if err := b.unpackSource(ctx, filepath.Join(tree, "usr/src", name+".tar.xz")); err != nil {
 		return "", fmt.Errorf("unpack source: %w", err)
 	}
 	return version, nil
