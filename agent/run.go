@@ -40,7 +40,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	defer sys.Close()
 	defer routing.Close()
-	client, err := intent.Dial(cfg.Etcd.Endpoints, cfg.Etcd.BindDevice, log)
+	client, err := intent.Dial(cfg.Etcd.Access(), cfg.Etcd.BindDevice, log)
 	if err != nil {
 		return err
 	}

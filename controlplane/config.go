@@ -6,6 +6,8 @@ import (
 	"io"
 	"log/slog"
 	"net"
+	"net/netip"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -15,7 +17,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/pointsman/pointsman/controlplane/internal/auth"
-	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 )
 
 // config is what a control plane is told. Each field is a flag, and each flag but --config is a field of the file.
@@ -23,7 +25,7 @@ type config struct {
 	dataDir          string
 	listen           string
 	metricsListen    string
-	etcd             etcdserver.Access
+	etcd             etcdaccess.Access
 	etcdListenClient string
 	insecure         bool
 	autoAdopt        bool
@@ -46,7 +48,7 @@ func (c *config) flags(f *pflag.FlagSet) {
 }
 
 // accessFlags are those of all commands that reach an etcd.
-func accessFlags(a *etcdserver.Access, f *pflag.FlagSet) {
+func accessFlags(a *etcdaccess.Access, f *pflag.FlagSet) {
 	f.StringSliceVar(&a.Endpoints, "etcd-endpoints", nil, "an etcd outside, instead of the embedded one: its endpoints, comma-separated; https:// is with TLS")
 	f.StringVar(&a.CA, "etcd-ca", "", "file of the certificates that etcd's own is checked with (default those of the system)")
 	f.StringVar(&a.Cert, "etcd-cert", "", "file of the certificate that proves to etcd who this is; read anew with each connection")
@@ -58,7 +60,7 @@ func accessFlags(a *etcdserver.Access, f *pflag.FlagSet) {
 // check says what is wrong with a configuration before anything is started.
 func (c *config) check() error {
 	errs := []error{auth.CheckListen("listen", c.listen, c.insecure), auth.CheckListen("metrics-listen", c.metricsAddress(), c.insecure)}
-	errs = append(errs, c.etcd.Check(c.insecure))
+	errs = append(errs, checkAccess(c.etcd, c.insecure))
 	if len(c.etcd.Endpoints) == 0 {
 		errs = append(errs, auth.CheckListen("etcd-listen-client", c.etcdListenClient, c.insecure))
 		if c.dataDir == "" {
@@ -81,6 +83,35 @@ func (c *config) metricsAddress() string {
 		return "127.0.0.1:0"
 	}
 	return "127.0.0.1:7444"
+}
+
+// checkAccess says what is wrong before anything is tried. The fields are named as flags.
+func checkAccess(a etcdaccess.Access, insecure bool) error {
+	var errs []error
+	if (a.Cert == "") != (a.Key == "") {
+		errs = append(errs, errors.New("etcd-cert and etcd-key go together: give both or neither"))
+	}
+	if (a.User == "") != (a.PasswordFile == "") {
+		errs = append(errs, errors.New("etcd-user and etcd-password-file go together: give both or neither"))
+	}
+	for _, endpoint := range a.Endpoints {
+		u, err := url.Parse(endpoint)
+		switch {
+		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Port() == "":
+			errs = append(errs, fmt.Errorf("etcd-endpoints: %q is none: give http://HOST:PORT or https://HOST:PORT", endpoint))
+		case u.Scheme == "https":
+		case a.CA != "" || a.Cert != "":
+			errs = append(errs, fmt.Errorf("etcd-endpoints: %q has no TLS, but etcd-ca or etcd-cert is given: say https", endpoint))
+		case a.User != "" && !insecure && !loopback(u.Hostname()):
+			errs = append(errs, fmt.Errorf("etcd-endpoints: %q would take the password beyond the loopback without TLS: say https, or --insecure if the network itself is trusted", endpoint))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && addr.IsLoopback()
 }
 
 func (c *config) level() (slog.Level, error) {

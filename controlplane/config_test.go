@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/pflag"
 
-	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 )
 
 func parse(t *testing.T, file string, args ...string) (config, error) {
@@ -41,7 +41,7 @@ quarantine: 90s
 		t.Fatal(err)
 	}
 	want := config{
-		dataDir: "/srv/etcd", listen: "127.0.0.1:2", etcd: etcdserver.Access{Endpoints: []string{"http://10.0.0.1:2379", "http://10.0.0.2:2379"}},
+		dataDir: "/srv/etcd", listen: "127.0.0.1:2", etcd: etcdaccess.Access{Endpoints: []string{"http://10.0.0.1:2379", "http://10.0.0.2:2379"}},
 		etcdListenClient: "127.0.0.1:2379", autoAdopt: true, quarantine: 90 * time.Second, logLevel: "info",
 	}
 	if diff := cmp.Diff(want, got, cmp.AllowUnexported(config{})); diff != "" {

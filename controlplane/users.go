@@ -19,6 +19,7 @@ import (
 
 	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
 	"github.com/pointsman/pointsman/controlplane/internal/etcdusers"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 )
 
@@ -27,7 +28,7 @@ const usersLimit = 5 * time.Minute
 
 // usersOptions are the flags of etcd-users.
 type usersOptions struct {
-	access   etcdserver.Access
+	access   etcdaccess.Access
 	insecure bool
 	dir      string
 	enable   bool
@@ -73,7 +74,7 @@ func (o *usersOptions) check(switches []string) error {
 	if len(o.access.Endpoints) == 0 {
 		o.access.Endpoints = []string{"http://127.0.0.1:2379"}
 	}
-	errs := []error{o.access.Check(o.insecure)}
+	errs := []error{checkAccess(o.access, o.insecure)}
 	if o.dir == "" {
 		errs = append(errs, errors.New("dir: name the directory that passwords are kept in"))
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/agent/internal/system/memory"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/wire"
@@ -54,7 +55,7 @@ func (d *daemons) Watch(ctx context.Context, _ func(string)) error { <-ctx.Done(
 
 func start(t *testing.T, endpoint, stateDir string, sw *memory.Switch, d *daemons) (stop func()) {
 	t.Helper()
-	client, err := intent.Dial([]string{endpoint}, "", slog.Default())
+	client, err := intent.Dial(etcdaccess.Access{Endpoints: []string{endpoint}}, "", slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,6 +19,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
+
 	"github.com/pointsman/pointsman/agent/internal/plan"
 )
 
@@ -74,6 +76,19 @@ type Etcd struct {
 	Endpoints []string `yaml:"endpoints"`
 	// BindDevice is the device that connections leave by, such as the VRF of management.
 	BindDevice string `yaml:"bind-device"`
+	// CA is a file of certificates that etcd's own is checked with, instead of the system's.
+	CA string `yaml:"ca"`
+	// Cert and Key are files that prove to etcd who this switch is.
+	Cert string `yaml:"cert"`
+	Key  string `yaml:"key"`
+	// User and PasswordFile are what etcd-users of the control plane made for this switch.
+	User         string `yaml:"user"`
+	PasswordFile string `yaml:"password-file"`
+}
+
+// Access is how to be let in.
+func (e Etcd) Access() etcdaccess.Access {
+	return etcdaccess.Access{Endpoints: e.Endpoints, CA: e.CA, Cert: e.Cert, Key: e.Key, User: e.User, PasswordFile: e.PasswordFile}
 }
 
 // FRR is where its daemons and files are.
@@ -149,6 +164,12 @@ func (c Config) check() error {
 		if err := c.checkEndpoint(e); err != nil {
 			bad("etcd.endpoints", "%q: %w", e, err)
 		}
+	}
+	if (c.Etcd.Cert == "") != (c.Etcd.Key == "") {
+		bad("etcd.cert", "it goes with etcd.key: give both or neither")
+	}
+	if (c.Etcd.User == "") != (c.Etcd.PasswordFile == "") {
+		bad("etcd.user", "it goes with etcd.password-file: give both or neither")
 	}
 	if len(c.Etcd.BindDevice) > 15 {
 		bad("etcd.bind-device", "%q is longer than 15 characters", c.Etcd.BindDevice)

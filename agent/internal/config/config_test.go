@@ -37,6 +37,7 @@ func TestLoad(t *testing.T) {
 			err: []string{"switch: ", "etcd.endpoints: ", "state-dir: ", "network-os: ", "log-level: ", "heartbeat-ttl: "}},
 		{name: "an empty file", yaml: "", err: []string{"switch: ", "etcd.endpoints: "}},
 		{name: "no TLS beyond loopback", yaml: strings.ReplaceAll(base, "insecure: true", "insecure: false"), err: []string{"etcd.endpoints: ", "insecure: true"}},
+		{name: "half an access", yaml: strings.ReplaceAll(base, "bind-device: mgmt", "user: agent\n    cert: agent.pem"), err: []string{"etcd.cert: ", "etcd.user: "}},
 		{name: "no port", yaml: strings.ReplaceAll(base, ":2379", ""), err: []string{"http://HOST:PORT"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pointsman/pointsman/agent/internal/etcdtest"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/wire"
@@ -34,7 +35,7 @@ func BenchmarkFollow(b *testing.B) {
 		raw, err := wire.ProbeCodec.Encode(netmodel.Probe{Allocation: name, VRF: "Vrf1"})
 		put(keys.Probe(leaf, name), raw, err)
 	}
-	client, err := Dial([]string{server.Endpoint}, "", slog.Default())
+	client, err := Dial(etcdaccess.Access{Endpoints: []string{server.Endpoint}}, "", slog.Default())
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -15,6 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
+
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 )
 
 // Keepalive of connections to etcd. The server takes pings more often than every 5 s for an attack and hangs up.
@@ -25,10 +27,10 @@ const (
 
 // Dial returns a client of etcd at once and connects behind its back, again and again: a switch whose etcd is away is an ordinary
 // switch. Connections leave by the device bind, if there is one, such as the VRF of management.
-func Dial(endpoints []string, bind string, log *slog.Logger) (*clientv3.Client, error) {
+func Dial(access etcdaccess.Access, bind string, log *slog.Logger) (*clientv3.Client, error) {
 	dialer := dialer(bind)
-	client, err := clientv3.New(clientv3.Config{
-		Endpoints: endpoints, DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout, PermitWithoutStream: true,
+	return access.New(clientv3.Config{
+		DialKeepAliveTime: keepaliveTime, DialKeepAliveTimeout: keepaliveTimeout, PermitWithoutStream: true,
 		Logger: zap.NewNop(), // what matters is said by who calls, once
 		DialOptions: []grpc.DialOption{
 			grpc.WithContextDialer(func(ctx context.Context, addr string) (net.Conn, error) {
@@ -45,10 +47,6 @@ func Dial(endpoints []string, bind string, log *slog.Logger) (*clientv3.Client, 
 			}),
 		},
 	})
-	if err != nil {
-		return nil, fmt.Errorf("make client of etcd %v: %w", endpoints, err)
-	}
-	return client, nil
 }
 
 func dialer(bind string) net.Dialer {

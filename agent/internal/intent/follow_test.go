@@ -13,6 +13,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pointsman/pointsman/agent/internal/etcdtest"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/wire"
@@ -28,7 +29,7 @@ type agent struct {
 
 func run(t *testing.T, endpoint, stateDir string, onEmit func(Snapshot)) *agent {
 	t.Helper()
-	client, err := Dial([]string{endpoint}, "", slog.Default())
+	client, err := Dial(etcdaccess.Access{Endpoints: []string{endpoint}}, "", slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

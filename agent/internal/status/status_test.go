@@ -13,6 +13,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/etcdtest"
 	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -21,7 +22,7 @@ const leaf = "leaf01"
 
 func write(t *testing.T, endpoint string) (w *Writer, stop func()) {
 	t.Helper()
-	client, err := intent.Dial([]string{endpoint}, "", slog.Default())
+	client, err := intent.Dial(etcdaccess.Access{Endpoints: []string{endpoint}}, "", slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +174,7 @@ func TestManyKeysGoInSeveralTransactions(t *testing.T) {
 func TestHeartbeatComesBack(t *testing.T) {
 	address := etcdtest.FreeAddress(t)
 	server := etcdtest.Start(t, address, t.TempDir())
-	client, err := intent.Dial([]string{server.Endpoint}, "", slog.Default())
+	client, err := intent.Dial(etcdaccess.Access{Endpoints: []string{server.Endpoint}}, "", slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}

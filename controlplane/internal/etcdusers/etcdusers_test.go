@@ -16,6 +16,7 @@ import (
 	"github.com/pointsman/pointsman/controlplane/internal/etcdserver"
 	"github.com/pointsman/pointsman/controlplane/internal/etcdtest"
 	"github.com/pointsman/pointsman/controlplane/internal/etcdusers"
+	"github.com/pointsman/pointsman/pkg/etcdaccess"
 	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/test/simswitch"
 )
@@ -27,7 +28,7 @@ func connect(t *testing.T, endpoint, user, password string) *clientv3.Client {
 	if err := os.WriteFile(file, []byte(password+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c, err := etcdserver.Connect(etcdserver.Access{Endpoints: []string{endpoint}, User: user, PasswordFile: file}, slog.New(slog.DiscardHandler))
+	c, err := etcdserver.Connect(etcdaccess.Access{Endpoints: []string{endpoint}, User: user, PasswordFile: file}, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
