@@ -52,7 +52,8 @@ func rootCommand() *cobra.Command {
 		SilenceErrors: true,
 	}
 	root.AddCommand(upCommand(), downCommand(), statusCommand(), execCommand(), logsCommand(), killCommand(), serviceCommand(),
-		linkCommand(), partitionCommand(), rebootCommand(), topologyCommand(), rootfsCommand(), kernelCommand(), guestCommand(), demoCommand())
+		linkCommand(), partitionCommand(), topologyCommand(), rootfsCommand(), kernelCommand(), guestCommand(), demoCommand(), measureCommand())
+	root.AddCommand(faultCommands()...)
 	return root
 }
 
@@ -78,8 +79,8 @@ func kernelCommand() *cobra.Command {
 		Use:   "kernel",
 		Short: "Build the lab's own kernel into the cache, if it is not there, and print its path",
 		Long: `Build the lab's own kernel, user-mode Linux with every family of nftables, into $XDG_CACHE_HOME/pointsman (or ~/.cache/pointsman), if
-it is not there, and print its path. It is built from Debian's source with Debian's compiler, both unpacked beside each other for the
-time of the build: about 200 MB are downloaded, 1 GB is used meanwhile, 8 MB stay. It takes about 6 minutes on 2 CPUs, once.`,
+it is not there, and print its path. It is built from the newest source among Debian's backports with Debian's compiler, both unpacked beside each other for the
+time of the build: about 200 MB are downloaded, 1 GB is used meanwhile, 8 MB stay. It takes some minutes, once.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			path, err := kernel.Ensure(cmd.Context(), cmd.ErrOrStderr())
