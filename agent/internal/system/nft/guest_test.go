@@ -116,10 +116,10 @@ func TestTable(t *testing.T) {
 	// All or nothing.
 	err := Table{}.Set(plan.SetProtection{Set: map[string]plan.Chain{
 		"port-swp1": {Hook: plan.HookIngress, Device: "swp1", Rules: []string{"accept"}},
-		"port-swp9": {Hook: plan.HookIngress, Device: "swp9", Rules: []string{"accept"}},
+		"port-swp2": {Hook: plan.HookIngress, Device: "swp2", Rules: []string{"goto nowhere"}},
 	}})
 	if err == nil {
-		t.Error("a chain hangs on a device that is not there")
+		t.Error("a rule leads to a chain that is not there")
 	}
 	if diff := cmp.Diff(want, observe(t)); diff != "" {
 		t.Errorf("a transaction that failed changed something: %s", diff)
@@ -132,10 +132,16 @@ func TestTable(t *testing.T) {
 	if len(drifted["input"].Rules) != len(want["input"].Rules)+1 || len(drifted["port-swp1"].Rules) != 0 {
 		t.Errorf("what others changed is not seen: %v", drifted)
 	}
-	// A chain goes with its device.
+	// Before Linux 6.16 a chain goes with its device, since then it stays; deleted, it is gone, and a port that comes back gets its own.
 	run(t, "ip link delete swp1")
+	set(t, plan.SetProtection{Delete: []string{"port-swp1"}})
 	if c, ok := observe(t)["port-swp1"]; ok {
 		t.Errorf("the chain of a port that is gone is still there: %v", c)
+	}
+	run(t, "ip link add swp1 type dummy")
+	set(t, plan.SetProtection{Set: map[string]plan.Chain{"port-swp1": moved}})
+	if diff := cmp.Diff(moved, observe(t)["port-swp1"]); diff != "" {
+		t.Error(diff)
 	}
 	if after := run(t, "nft list table inet operator"); after != before {
 		t.Errorf("another's table was\n%s\nand is\n%s", before, after)
