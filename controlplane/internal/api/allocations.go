@@ -35,7 +35,7 @@ func (s allocationServer) CreateAllocation(ctx context.Context, req *apiv1.Creat
 		Project: project(req.GetProject()), ID: req.GetId(), Machine: req.GetMachine(), Rack: req.GetRack(), Attachments: to,
 		Hostname: req.GetHostname(), Description: req.GetDescription(),
 	})
-	return s.all.changed(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
+	return s.all.present(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
 }
 
 func attachments(in []*apiv1.Attachment) ([]netmodel.Attachment, error) {
@@ -97,7 +97,7 @@ func (s allocationServer) UpdateAllocation(ctx context.Context, req *apiv1.Updat
 		return nil, err
 	}
 	a, err := s.update(ctx, call, req, fields, revision)
-	return s.all.changed(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
+	return s.all.present(a.Project+"/"+a.ID, wire.AllocationViewToProto(a), err)
 }
 
 func (s allocationServer) update(ctx context.Context, call store.Call, req *apiv1.UpdateAllocationRequest, fields map[string]bool, revision int64) (netmodel.AllocationView, error) {

@@ -133,6 +133,19 @@ func (c *collection[M]) changed(name string, answer M, err error) (M, error) {
 	return shown, nil
 }
 
+// present is the answer to a call that changed an object of which much is computed: as it is shown now, with its version.
+func (c *collection[M]) present(name string, answer M, err error) (M, error) {
+	if err != nil {
+		return answer, err
+	}
+	c.store.Read(func(d *store.Data) {
+		if shown, ok := c.one(d, name); ok {
+			answer = shown
+		}
+	})
+	return answer, nil
+}
+
 // matching are the objects of a snapshot that a selection wants.
 func (s *snapshot[M]) matching(wanted func(M) bool) []M {
 	var out []M

@@ -53,7 +53,7 @@ func (s machineServer) AdoptMachine(ctx context.Context, req *apiv1.AdoptMachine
 		ID: req.GetId(), SystemUUID: req.GetSystemUuid(), ChassisMAC: req.GetChassisMac(), PortMACs: req.GetPortMacs(), Description: req.GetDescription(),
 		Labels: req.GetLabels(),
 	})
-	return s.all.changed(m.ID, wire.MachineViewToProto(m), err)
+	return s.all.present(m.ID, wire.MachineViewToProto(m), err)
 }
 
 func (s machineServer) GetMachineConfig(_ context.Context, req *apiv1.GetMachineConfigRequest) (*apiv1.MachineConfig, error) {
@@ -68,7 +68,7 @@ func (s machineServer) OverrideMachineRelease(ctx context.Context, req *apiv1.Ov
 	}
 	call.Reason = req.GetReason()
 	m, err := s.inventory.OverrideRelease(ctx, call, req.GetId())
-	return s.all.changed(m.ID, wire.MachineViewToProto(m), err)
+	return s.all.present(m.ID, wire.MachineViewToProto(m), err)
 }
 
 func (s machineServer) UpdateMachine(ctx context.Context, req *apiv1.UpdateMachineRequest) (*apiv1.Machine, error) {
@@ -87,7 +87,7 @@ func (s machineServer) UpdateMachine(ctx context.Context, req *apiv1.UpdateMachi
 	m, err := s.inventory.UpdateMachine(ctx, call, inventory.MachineUpdate{
 		ID: req.GetId(), Description: given(fields, "description", req.GetDescription()), Labels: given(fields, "labels", req.GetLabels()), Revision: revision,
 	})
-	return s.all.changed(m.ID, wire.MachineViewToProto(m), err)
+	return s.all.present(m.ID, wire.MachineViewToProto(m), err)
 }
 
 func (s machineServer) DeleteMachine(ctx context.Context, req *apiv1.DeleteMachineRequest) (*apiv1.DeleteMachineResponse, error) {

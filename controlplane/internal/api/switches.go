@@ -31,7 +31,7 @@ func (s switchServer) CreateSwitch(ctx context.Context, req *apiv1.CreateSwitchR
 		return nil, store.Refuse(store.Invalid, "%v", err)
 	}
 	sw, err := s.inventory.CreateSwitch(ctx, call, wanted)
-	return s.all.changed(sw.ID, wire.SwitchViewToProto(sw), err)
+	return s.all.present(sw.ID, wire.SwitchViewToProto(sw), err)
 }
 
 func (s switchServer) GetSwitch(ctx context.Context, req *apiv1.GetSwitchRequest) (*apiv1.Switch, error) {
@@ -79,7 +79,7 @@ func (s switchServer) UpdateSwitch(ctx context.Context, req *apiv1.UpdateSwitchR
 		MTU: given(fields, "mtu", int(req.GetMtu())), Revision: revision,
 	}
 	sw, err := s.inventory.UpdateSwitch(ctx, call, update)
-	return s.all.changed(sw.ID, wire.SwitchViewToProto(sw), err)
+	return s.all.present(sw.ID, wire.SwitchViewToProto(sw), err)
 }
 
 func (s switchServer) DeleteSwitch(ctx context.Context, req *apiv1.DeleteSwitchRequest) (*apiv1.DeleteSwitchResponse, error) {
