@@ -56,7 +56,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
 		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
-		Kernel: kernel, BootID: boot, Log: log,
+		Kernel: kernelReport(kernel, sys), BootID: boot, Log: log,
 	})
 	log.Info("agent ends; the data plane stays as it is")
 	return err
@@ -77,6 +77,14 @@ func openSystem(cfg config.Config, log *slog.Logger) (*linux.System, *frr.Client
 		return nil, nil, err
 	}
 	return sys, routing, nil
+}
+
+// kernelReport is what the switch's status says of its kernel: an operator must see where nothing keeps machines off the CPU.
+func kernelReport(release string, sys *linux.System) string {
+	if sys.Protects() {
+		return release
+	}
+	return release + " (self-protection is off)"
 }
 
 // kernelIdentity returns the kernel's release and the id of this boot.

@@ -90,6 +90,9 @@ func New(o Options) (*System, error) {
 // Close releases the kernel's side.
 func (s *System) Close() { s.route.close() }
 
+// Protects reports whether the switch keeps machines off its CPU by a table of nftables.
+func (s *System) Protects() bool { return s.protect.On }
+
 // Name implements system.System.
 func (s *System) Name() string { return "linux" }
 
