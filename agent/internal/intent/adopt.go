@@ -35,7 +35,10 @@ func RequestAdoption(ctx context.Context, stateDir string) (string, error) {
 		if err := renameio.WriteFile(note(stateDir), nil, 0o600); err != nil {
 			return "", fmt.Errorf("note adoption: %w", err)
 		}
-		return "no agent is running; it will adopt the store when it starts", nil
+		// An agent that was just starting looks for the note when it listens: either it has seen it, or it listens now.
+		if conn, err = new(net.Dialer).DialContext(ctx, "unix", socket(stateDir)); err != nil {
+			return "no agent is running; it will adopt the store when it starts", nil
+		}
 	}
 	defer func() { _ = conn.Close() }()
 	if deadline, ok := ctx.Deadline(); ok {
@@ -68,6 +71,13 @@ func (f *Follower) ServeAdoption(ctx context.Context) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = listener.Close() })
 	defer stop()
+	if adoptionNoted(f.stateDir) { // perhaps since the store was judged
+		select {
+		case f.adoptions <- make(chan string, 1):
+		case <-ctx.Done():
+			return nil
+		}
+	}
 	for {
 		conn, err := listener.Accept()
 		if ctx.Err() != nil {
