@@ -10,7 +10,6 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,11 +40,14 @@ type fabricGuest struct {
 	reaper *uml.Reaper
 
 	mu    sync.Mutex
-	nodes map[string]*uml.Child // the nodes' processes 1
+	nodes map[string]*uml.Child // the nodes' processes 1; those that are off have none
+
+	plugs  sync.Mutex                 // held while ports or plugs are pulled
+	pulled map[string]map[string]bool // by node: ports that are pulled
 }
 
 func fabricMain(raw json.RawMessage) (any, error) {
-	g := &fabricGuest{reaper: uml.NewReaper(), nodes: map[string]*uml.Child{}}
+	g := &fabricGuest{reaper: uml.NewReaper(), nodes: map[string]*uml.Child{}, pulled: map[string]map[string]bool{}}
 	if err := json.Unmarshal(raw, &g.spec); err != nil {
 		return nil, err
 	}
@@ -111,8 +113,10 @@ func (g *fabricGuest) handle(req request, f *framer, gone context.Context) (resp
 	switch req.Op {
 	case opBuild:
 		return response{}, g.build(frameWriter{f, frameStdout})
-	case opReboot:
-		return response{}, g.reboot(req.Target)
+	case opPower:
+		return response{}, g.power(req.Target, req.Up)
+	case opPort:
+		return response{}, g.port(req.Target, req.Port, req.Up)
 	case opPartition:
 		return response{}, partition(req.Target, req.Up)
 	default:
@@ -144,6 +148,9 @@ func (g *fabricGuest) dialNode(name string) (net.Conn, error) {
 	if _, err := g.node(name); err != nil {
 		return nil, err
 	}
+	if g.child(name) == nil {
+		return nil, fmt.Errorf("node %s is off", name)
+	}
 	return net.Dial("unix", nodeSocket(name))
 }
 
@@ -154,35 +161,6 @@ func (g *fabricGuest) node(name string) (nodeSpec, error) {
 		}
 	}
 	return nodeSpec{}, fmt.Errorf("no node %q", name)
-}
-
-// reboot pulls a node's plug and boots it again. Its cables stay plugged, so that their far ends see no more than their carrier
-// go; its disk (/etc, /var and the rest) stays, its memory (/run, /tmp, the kernel's state) does not.
-func (g *fabricGuest) reboot(name string) error {
-	n, err := g.node(name)
-	if err != nil {
-		return err
-	}
-	g.mu.Lock()
-	child := g.nodes[name]
-	g.mu.Unlock()
-	ports := portsOf(g.spec, n)
-	number := slices.IndexFunc(g.spec.Nodes, func(n nodeSpec) bool { return n.Name == name })
-	if err := unplug(number, ports, child.Pid); err != nil {
-		return fmt.Errorf("keep the cables of %s: %w", name, err)
-	}
-	if err := unix.Kill(child.Pid, unix.SIGKILL); err != nil {
-		return fmt.Errorf("kill node %s: %w", name, err)
-	}
-	<-child.Exit
-	pid, err := g.startNode(n)
-	if err != nil {
-		return fmt.Errorf("start node %s: %w", name, err)
-	}
-	if err := plug(number, ports, pid); err != nil {
-		return fmt.Errorf("plug the cables of %s: %w", name, err)
-	}
-	return g.configure(name)
 }
 
 // build makes the nodes, the links between them, and starts their services. It tells of its progress on out.

@@ -194,3 +194,28 @@ func configureManagement(prefix netip.Prefix) error {
 	}
 	return nil
 }
+
+// setBlackhole puts a queue that loses everything on each front-panel port, or takes it away.
+func setBlackhole(swallow bool) error {
+	links, err := netlink.LinkList()
+	if err != nil {
+		return fmt.Errorf("list links: %w", err)
+	}
+	for _, l := range links {
+		name := l.Attrs().Name
+		if l.Type() != "veth" || name == "eth0" {
+			continue
+		}
+		attrs := netlink.QdiscAttrs{LinkIndex: l.Attrs().Index, Handle: netlink.MakeHandle(1, 0), Parent: netlink.HANDLE_ROOT}
+		queue := netlink.NewNetem(attrs, netlink.NetemQdiscAttrs{Loss: 100})
+		if swallow {
+			err = netlink.QdiscReplace(queue)
+		} else if err = netlink.QdiscDel(queue); errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) {
+			err = nil // it has none
+		}
+		if err != nil {
+			return fmt.Errorf("queue of %s: %w", name, err)
+		}
+	}
+	return nil
+}

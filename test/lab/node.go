@@ -133,6 +133,8 @@ func (n *node) handle(req request, f *framer, gone context.Context) (response, e
 		return response{}, n.supervisor.act(req, frameWriter{f, frameStdout})
 	case opLink:
 		return response{}, setLink(req.Port, req.Up)
+	case opBlackhole:
+		return response{}, setBlackhole(!req.Up)
 	default:
 		return handleCommon(n.reaper, req, f, gone)
 	}

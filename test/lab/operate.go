@@ -119,14 +119,6 @@ func (f *Fabric) Impair(ctx context.Context, node, port string, netem ...string)
 	return err
 }
 
-// Reboot pulls a node's plug and boots it again; it returns when its services run. Its disk stays, and its cables.
-func (f *Fabric) Reboot(ctx context.Context, node string) error {
-	if _, err := f.do(ctx, request{Op: opReboot, Target: node}, nil, nil, nil); err != nil {
-		return fmt.Errorf("reboot %s: %w", node, err)
-	}
-	return nil
-}
-
 // PartitionManagement cuts a switch off the management network, or joins it again. Its eth0 keeps its carrier.
 func (f *Fabric) PartitionManagement(ctx context.Context, node string, partitioned bool) error {
 	if _, err := f.do(ctx, request{Op: opPartition, Target: node, Up: !partitioned}, nil, nil, nil); err != nil {

@@ -184,6 +184,7 @@ func TestOperate(t *testing.T) {
 		must(t, f.Impair(ctx, "leaf01", "swp1", "loss", "100%"))
 		must(t, f.Impair(ctx, "leaf01", "swp1"))
 	})
+	t.Run("faults", func(t *testing.T) { tryFaults(ctx, t, f) })
 	t.Run("reboot", func(t *testing.T) {
 		must(t, f.WriteFile(ctx, "leaf01", "/tmp/memory", nil, 0o600))
 		saved := "hostname leaf01\nip prefix-list saved permit 192.0.2.0/24\n"
@@ -262,4 +263,77 @@ func soon(t *testing.T, ctx context.Context, try func() error) {
 		}
 	}
 	t.Fatal(err)
+}
+
+// tryFaults brings each fault about, sees it, and undoes it.
+func tryFaults(ctx context.Context, t *testing.T, f *Fabric) {
+	carrier := func(node, port, state string) {
+		t.Helper()
+		soon(t, ctx, func() error { return want(state, run(t, ctx, f, node, "cat", "/sys/class/net/"+port+"/carrier")) })
+	}
+	for _, port := range []Endpoint{{"leaf01", "swp1"}, {"leaf01", "swp49"}, {"spine01", "swp1"}} {
+		must(t, f.SetLink(ctx, port.Node, port.Port, true))
+	}
+	for link, near := range map[string]Endpoint{"leaf01:machine01": {"leaf01", "swp1"}, "leaf01:spine01": {"leaf01", "swp49"}} {
+		carrier(near.Node, near.Port, "1\n")
+		must(t, f.Cut(ctx, link))
+		carrier(near.Node, near.Port, "0\n")
+		must(t, f.Heal(ctx, link))
+		if link == "leaf01:spine01" {
+			must(t, f.SetLink(ctx, "spine01", "swp1", true)) // a port that was pulled comes back down
+		}
+		carrier(near.Node, near.Port, "1\n")
+	}
+	must(t, f.Pull(ctx, "leaf01", "swp2"))
+	if out := run(t, ctx, f, "leaf01", "ls", "/sys/class/net"); strings.Contains(out, "swp2") {
+		t.Errorf("a pulled port is there: %s", out)
+	}
+	if err := f.Pull(ctx, "leaf01", "swp2"); err == nil || !strings.Contains(err.Error(), "pulled already") {
+		t.Errorf("a port was pulled twice: %v", err)
+	}
+	if err := f.Pull(ctx, "leaf01", "swp77"); err == nil || !strings.Contains(err.Error(), "swp49") {
+		t.Errorf("a port that is not there: %v", err)
+	}
+
+	must(t, f.Freeze(ctx, "leaf01", "bgpd"))
+	state := []string{"sh", "-c", "cut -d' ' -f3 /proc/$(pgrep -x bgpd)/stat"}
+	soon(t, ctx, func() error { return want("T\n", run(t, ctx, f, "leaf01", state...)) })
+	must(t, f.Thaw(ctx, "leaf01", "bgpd"))
+	soon(t, ctx, func() error { return want("S\n", run(t, ctx, f, "leaf01", state...)) })
+
+	run(t, ctx, f, "leaf01", "ip", "address", "add", "198.51.100.1/24", "dev", "swp1")
+	run(t, ctx, f, "machine01", "ip", "address", "add", "198.51.100.2/24", "dev", "lan0")
+	answers := func() int {
+		r, err := f.Exec(ctx, "machine01", []string{"ping", "-c", "1", "-W", "1", "198.51.100.1"}, nil)
+		must(t, err)
+		return r.Exit
+	}
+	if answers() != 0 {
+		t.Error("the control: the leaf answers a ping")
+	}
+	must(t, f.Blackhole(ctx, "leaf01", true))
+	carrier("machine01", "lan0", "1\n")
+	if answers() == 0 {
+		t.Error("a black hole answers a ping")
+	}
+	must(t, f.Blackhole(ctx, "leaf01", false))
+	must(t, f.Blackhole(ctx, "leaf01", false)) // again: it is none
+	if answers() != 0 {
+		t.Error("a node that is no black hole any more does not answer")
+	}
+
+	must(t, f.PowerOff(ctx, "leaf01"))
+	carrier("machine01", "lan0", "0\n")
+	if err := f.PowerOff(ctx, "leaf01"); err == nil {
+		t.Error("a node was switched off twice")
+	}
+	if _, err := f.Run(ctx, "leaf01", "true"); err == nil || !strings.Contains(err.Error(), "is off") {
+		t.Errorf("a program ran on a node that is off: %v", err)
+	}
+	must(t, f.PowerOn(ctx, "leaf01"))
+	if out := run(t, ctx, f, "leaf01", "ls", "/sys/class/net"); strings.Contains(out, "swp2") || !strings.Contains(out, "swp1") {
+		t.Errorf("a node that was switched on has other ports than before: %s", out)
+	}
+	must(t, f.Plug(ctx, "leaf01", "swp2"))
+	run(t, ctx, f, "leaf01", "ip", "link", "show", "swp2")
 }

@@ -34,7 +34,9 @@ const (
 	opWrite     = "write"     // stdin into the file Path
 	opService   = "service"   // Action on Service
 	opLink      = "link"      // set the port Port up or down
-	opReboot    = "reboot"    // guest: kill the node Target and boot it again
+	opPower     = "power"     // guest: switch the node Target off or on
+	opPort      = "port"      // guest: pull the port Port of the node Target, or put it back
+	opBlackhole = "blackhole" // node: drop all that its front-panel ports send, or no longer
 	opPartition = "partition" // guest: take the switch Target off the management network, or put it back
 )
 

@@ -7,10 +7,11 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
-// A network namespace takes its veths with it when it ends. While a node reboots, the guest's root namespace holds its ends
-// of the cables, down, under names of their own.
+// A network namespace takes its veths with it when it ends. While a node is off, or a port is pulled, the guest's root namespace
+// holds its ends of the cables, down, under names of their own: the far ends see their carrier go, and nothing else.
 
 // portsOf returns the names of a node's ports, in the order of the cables.
 func portsOf(spec guestSpec, n nodeSpec) []string {
@@ -31,8 +32,8 @@ func portsOf(spec guestSpec, n nodeSpec) []string {
 // heldName is the name of a node's port, both by number, while the root namespace holds it.
 func heldName(node, port int) string { return fmt.Sprintf("held%d~%d", node, port) }
 
-// unplug takes a node's ports out of its namespace.
-func unplug(node int, ports []string, pid int) error {
+// unplug takes ports out of a node's namespace, but those that are pulled already.
+func unplug(node int, ports []string, pulled map[string]bool, pid int) error {
 	inside, root, err := namespaces(pid)
 	if err != nil {
 		return err
@@ -40,6 +41,9 @@ func unplug(node int, ports []string, pid int) error {
 	defer inside.Close()
 	defer root.Close()
 	for i, port := range ports {
+		if pulled[port] {
+			continue
+		}
 		link, err := inside.LinkByName(port)
 		if err != nil {
 			return fmt.Errorf("find %s: %w", port, err)
@@ -57,8 +61,8 @@ func unplug(node int, ports []string, pid int) error {
 	return nil
 }
 
-// plug puts the ports that unplug took into the namespace of the node's new process 1.
-func plug(node int, ports []string, pid int) error {
+// plug puts ports that unplug took into the namespace of a node's process 1, but those that are to stay pulled.
+func plug(node int, ports []string, pulled map[string]bool, pid int) error {
 	inside, root, err := namespaces(pid)
 	if err != nil {
 		return err
@@ -66,6 +70,9 @@ func plug(node int, ports []string, pid int) error {
 	defer inside.Close()
 	defer root.Close()
 	for i, port := range ports {
+		if pulled[port] {
+			continue
+		}
 		link, err := netlink.LinkByName(heldName(node, i))
 		if err != nil {
 			return fmt.Errorf("find %s: %w", port, err)
@@ -90,7 +97,7 @@ func namespaces(pid int) (inside *netlink.Handle, root *os.File, err error) {
 		return nil, nil, err
 	}
 	defer func() { _ = ns.Close() }()
-	if inside, err = netlink.NewHandleAt(ns); err != nil {
+	if inside, err = netlink.NewHandleAt(ns, unix.NETLINK_ROUTE); err != nil {
 		return nil, nil, err
 	}
 	if root, err = os.Open("/proc/self/ns/net"); err != nil {

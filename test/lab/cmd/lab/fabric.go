@@ -373,19 +373,6 @@ func partitionCommand() *cobra.Command {
 	return cmd
 }
 
-func rebootCommand() *cobra.Command {
-	return &cobra.Command{
-		Use: "reboot NODE", Short: "Pull a node's plug and boot it again; its disk and its cables stay", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			f, err := attached(cmd.Context())
-			if err != nil {
-				return err
-			}
-			return f.Reboot(cmd.Context(), args[0])
-		},
-	}
-}
-
 func topologyCommand() *cobra.Command {
 	var file string
 	cmd := &cobra.Command{

@@ -1,0 +1,46 @@
+package measure
+
+import (
+	"context"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// TestRun: two ends on the loopback lose nothing at 100 packets a second; a path whose far end is silent for a while shows a gap
+// of that length, and what was lost.
+func TestRun(t *testing.T) {
+	a, b := netip.MustParseAddr("127.0.0.11"), netip.MustParseAddr("127.0.0.12")
+	run := func(length time.Duration, p Path) <-chan Report {
+		out := make(chan Report, 1)
+		ctx, cancel := context.WithTimeout(t.Context(), length)
+		go func() {
+			defer cancel()
+			reports, err := Run(ctx, []Path{p})
+			if err != nil {
+				t.Error(err)
+				reports = []Report{{}}
+			}
+			out <- reports[0]
+		}()
+		return out
+	}
+	steady := run(3*time.Second, Path{Local: a, Remote: b})
+	far := <-run(time.Second, Path{Local: b, Remote: a})
+	if far.Sent < 10 || far.Sent > 101 { // a busy host starts late, and never sends too much
+		t.Errorf("%d packets in a second, want about 100", far.Sent)
+	}
+	near := <-steady
+	if near.Sent < 150 || near.Sent > 301 {
+		t.Errorf("%d packets in three seconds, want about 300", near.Sent)
+	}
+	if near.Received != far.Sent {
+		t.Errorf("%d of %d packets came over the loopback", near.Received, far.Sent)
+	}
+	if near.Gap < 1500*time.Millisecond || near.Gap > 3*time.Second {
+		t.Errorf("the far end was silent for 2 s, the longest gap is %v", near.Gap)
+	}
+	if far.Gap > 1200*time.Millisecond {
+		t.Errorf("an undisturbed path has a gap of %v", far.Gap)
+	}
+}
