@@ -59,12 +59,26 @@ const scriptLimit = 12 * time.Minute
 
 // onFabric runs a script on the shared fabric.
 func onFabric(t *testing.T, script func(ctx context.Context, t *testing.T, f *fabric.Fabric)) {
+	onFabricOf(t, nil, script)
+}
+
+// onFabricOf runs a script on the shared fabric of a topology, nil being the default one. Another topology ends the fabric that was
+// there.
+func onFabricOf(t *testing.T, topology *lab.Topology, script func(ctx context.Context, t *testing.T, f *fabric.Fabric)) {
 	shared.Lock()
 	defer shared.Unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), scriptLimit)
 	defer cancel()
+	if topology == nil {
+		topology = lab.Default()
+	}
+	if shared.f != nil && shared.f.Lab.Topology.Name != topology.Name {
+		if err := endShared(); err != nil {
+			t.Fatal(err)
+		}
+	}
 	if shared.f == nil {
-		f, err := fabric.Up(context.WithoutCancel(ctx), fabric.Options{Binaries: binaries(t), Log: testLog{t}})
+		f, err := fabric.Up(context.WithoutCancel(ctx), fabric.Options{Topology: topology, Binaries: binaries(t), Log: testLog{t}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -104,13 +104,7 @@ func (f *Fabric) start(ctx context.Context, o Options) error {
 	f.stop = cancel
 	f.installer = &installer{
 		api: f.API, log: slog.New(slog.DiscardHandler), placed: map[string][]byte{}, held: map[string]bool{},
-		write: func(ctx context.Context, machine string, file []byte) error {
-			return f.Lab.WriteFile(ctx, machine, machineFile, file, 0o644)
-		},
-		clear: func(ctx context.Context, machine string) error {
-			_, err := f.Lab.Run(ctx, machine, "rm", "-f", machineFile)
-			return err
-		},
+		write: f.writeMachine, clear: f.clearMachine,
 	}
 	go f.installer.run(run)
 	start := time.Now()
@@ -201,6 +195,11 @@ func (f *Fabric) RestartControlPlane(ctx context.Context, dataDir string) error 
 	if err := f.CP.Stop(); err != nil {
 		return err
 	}
+	return f.StartControlPlane(ctx, dataDir)
+}
+
+// StartControlPlane starts the control plane again where the last one was, which has ended, on a data directory: "" is its own.
+func (f *Fabric) StartControlPlane(ctx context.Context, dataDir string) error {
 	o := f.cpOptions
 	if dataDir != "" {
 		o.DataDir = dataDir

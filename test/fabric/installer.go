@@ -19,7 +19,7 @@ const machineFile = "/etc/pointsman/machine.json"
 // A real installer does this with the image; the control plane never logs in to a machine.
 type installer struct {
 	api   *API
-	write func(ctx context.Context, machine string, file []byte) error
+	write func(ctx context.Context, machine string, file []byte, config *apiv1.MachineConfig) error
 	clear func(ctx context.Context, machine string) error
 	log   *slog.Logger
 
@@ -88,7 +88,7 @@ func (i *installer) place(ctx context.Context, machine string) error {
 	if bytes.Equal(compact(file), compact(i.placed[machine])) {
 		return nil
 	}
-	if err := i.write(ctx, machine, file); err != nil {
+	if err := i.write(ctx, machine, file, config); err != nil {
 		return err
 	}
 	i.placed[machine] = file

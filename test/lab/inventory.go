@@ -52,6 +52,7 @@ type Machine struct {
 	Name       string
 	Rack       string
 	SystemUUID string
+	Kind       MachineKind // as the topology has it: empty is ours
 	Uplinks    []Uplink
 }
 
@@ -93,6 +94,7 @@ func (t *Topology) Inventory() Inventory {
 		}
 		for m := range rack.Machines {
 			inv.Machines = append(inv.Machines, newMachine(machine, m, first, rack, name))
+			inv.Machines[machine].Kind = t.Machines[machineName(machine)]
 			machine++
 		}
 	}

@@ -151,31 +151,6 @@ type etcdConfig struct {
 	BindDevice string   `yaml:"bind-device"`
 }
 
-// hostConfig is the configuration file of the agent on a machine.
-type hostConfig struct {
-	MachineFile string   `yaml:"machine-file"`
-	SystemUUID  string   `yaml:"system-uuid"`
-	Uplinks     []string `yaml:"uplinks"`
-}
-
-func machineSpec(m Machine, agent bool) (nodeSpec, error) {
-	node := nodeSpec{Name: m.Name, Files: map[string]string{}}
-	if !agent {
-		return node, nil
-	}
-	config := hostConfig{MachineFile: "/etc/pointsman/machine.json", SystemUUID: m.SystemUUID}
-	for _, u := range m.Uplinks {
-		config.Uplinks = append(config.Uplinks, u.Name)
-	}
-	text, err := yaml.Marshal(config)
-	if err != nil {
-		return nodeSpec{}, err
-	}
-	node.Files["/etc/pointsman/host.yaml"] = string(text)
-	node.Services = []Service{{Name: "host", Command: []string{"pointsman-agent", "host", "--config", "/etc/pointsman/host.yaml"}}}
-	return node, nil
-}
-
 // frrServices are FRR's daemons in the foreground, zebra first, kept as FRR's own watchfrr keeps them: a daemon that starts is given
 // the saved configuration, if there is one, and when zebra ends, all others start anew after it, since bgpd tells a new zebra
 // nothing of routes whose sessions have stayed.

@@ -26,6 +26,8 @@ type Topology struct {
 	Name   string `yaml:"name"`
 	Spines int    `yaml:"spines"`
 	Racks  []Rack `yaml:"racks"`
+	// Machines are those that run other programs than ours, by name.
+	Machines map[string]MachineKind `yaml:"machines,omitempty"`
 	// Services are further programs to run in a node, by the node's name.
 	Services map[string][]Service `yaml:"services,omitempty"`
 }
@@ -145,6 +147,12 @@ func (t *Topology) validate() error {
 		return errors.Join(errs...) // the names below need sound numbers
 	}
 	names := t.NodeNames()
+	for name, kind := range t.Machines {
+		if !t.isMachine(name) {
+			bad("machines."+name, "the topology has no such machine")
+		}
+		kind.validate("machines."+name, bad)
+	}
 	for node, services := range t.Services {
 		if !slices.Contains(names, node) {
 			bad("services."+node, "the topology has no such node")

@@ -25,6 +25,9 @@ func TestParseNamesTheField(t *testing.T) {
 		"name":            {"name: A b\nspines: 1\nracks: [{leaves: 1}]", []string{`name: "A b"`}},
 		"service node":    {"spines: 1\nracks: [{leaves: 1}]\nservices: {leaf09: [{name: x, command: [x]}]}", []string{"services.leaf09"}},
 		"service command": {"spines: 1\nracks: [{leaves: 1}]\nservices: {leaf01: [{name: x}]}", []string{"services.leaf01[0].command"}},
+		"machine node":    {"spines: 1\nracks: [{leaves: 1}]\nmachines: {machine01: {speaker: bird}}", []string{"machines.machine01", "no such machine"}},
+		"machine speaker": {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {speaker: quagga}}", []string{"machines.machine01.speaker", "bird"}},
+		"machine lldp":    {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {lldp: lldpd}}", []string{"machines.machine01.lldp"}},
 		"two documents":   {"spines: 1\nracks: [{leaves: 1}]\n---\nspines: 2\n", []string{"more than one document"}},
 	} {
 		t.Run(name, func(t *testing.T) {
