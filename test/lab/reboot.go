@@ -40,17 +40,21 @@ func unplug(node int, ports []string, pulled map[string]bool, pid int) error {
 	}
 	defer inside.Close()
 	defer root.Close()
+	links := map[int]netlink.Link{}
 	for i, port := range ports {
 		if pulled[port] {
 			continue
 		}
-		link, err := inside.LinkByName(port)
-		if err != nil {
+		if links[i], err = inside.LinkByName(port); err != nil {
 			return fmt.Errorf("find %s: %w", port, err)
 		}
-		if err := inside.LinkSetDown(link); err != nil {
+		// All lose their carrier first: the moves below take the kernel a while each.
+		if err := inside.LinkSetDown(links[i]); err != nil {
 			return fmt.Errorf("set %s down: %w", port, err)
 		}
+	}
+	for i, link := range links {
+		port := ports[i]
 		if err := inside.LinkSetName(link, heldName(node, i)); err != nil {
 			return fmt.Errorf("rename %s: %w", port, err)
 		}

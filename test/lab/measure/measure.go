@@ -37,6 +37,9 @@ type Report struct {
 	Received      int // from the other end, each number once
 	// Gap is the longest time in which no packet of one flow came, from its first packet on.
 	Gap time.Duration
+	// Outage is the longest time in which a flow lost packets: what came late because the guest stood still is none, nor is a
+	// burst of what a sender that stood still had to make up for.
+	Outage time.Duration
 }
 
 // Run measures until ctx ends and returns a report for each path.
@@ -96,9 +99,16 @@ type end struct {
 	heard    bool // something has come from the other end
 	sent     int
 	seen     map[uint64]bool
-	last     [Flows]time.Time
+	last     [Flows]arrival
 	longest  time.Duration
+	outage   time.Duration
 	finished bool
+}
+
+// arrival is the packet of a flow that came last.
+type arrival struct {
+	at     time.Time
+	number uint64
 }
 
 func listen(p Path) (*end, error) {
@@ -154,14 +164,18 @@ func (e *end) note(flow int, number uint64, at time.Time) {
 		return
 	}
 	e.seen[number] = true
-	e.gap(flow, at)
-	e.last[flow] = at
-}
-
-func (e *end) gap(flow int, until time.Time) {
-	if !e.last[flow].IsZero() {
-		e.longest = max(e.longest, until.Sub(e.last[flow]))
+	last := e.last[flow]
+	if !last.at.IsZero() {
+		if number < last.number {
+			return // overtaken on another way
+		}
+		gap := at.Sub(last.at)
+		e.longest = max(e.longest, gap)
+		if missing := (number-last.number)/Flows - 1; missing > 0 {
+			e.outage = max(e.outage, min(gap, time.Duration(missing+1)*Flows*Interval))
+		}
 	}
+	e.last[flow] = arrival{at, number}
 }
 
 // report closes the books. A flow that was silent to the end has its gap until then.
@@ -170,8 +184,10 @@ func (e *end) report() Report {
 	defer e.mu.Unlock()
 	e.finished = true
 	now := time.Now().Add(-linger)
-	for i := range e.last {
-		e.gap(i, now)
+	for _, last := range e.last {
+		if gap := now.Sub(last.at); !last.at.IsZero() && gap > linger { // the ends do not stop at the same moment
+			e.longest, e.outage = max(e.longest, gap), max(e.outage, gap)
+		}
 	}
-	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest}
+	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest, Outage: e.outage}
 }

@@ -44,3 +44,28 @@ func TestRun(t *testing.T) {
 		t.Errorf("an undisturbed path has a gap of %v", far.Gap)
 	}
 }
+
+// TestOutage: what is lost is an outage, what is late is none, and neither is what is sent in a burst.
+func TestOutage(t *testing.T) {
+	start := time.Unix(1000, 0)
+	at := func(ms int) time.Time { return start.Add(time.Duration(ms) * time.Millisecond) }
+	for name, tc := range map[string]struct {
+		arrivals    []arrival
+		gap, outage time.Duration // ms
+	}{
+		"steady":              {[]arrival{{at(0), 0}, {at(40), 4}, {at(80), 8}}, 40, 0},
+		"late":                {[]arrival{{at(0), 0}, {at(900), 4}, {at(901), 8}}, 900, 0},
+		"lost":                {[]arrival{{at(0), 0}, {at(400), 40}, {at(440), 44}}, 400, 400},
+		"lost, then late":     {[]arrival{{at(0), 0}, {at(900), 12}}, 900, 120},
+		"lost out of a burst": {[]arrival{{at(0), 0}, {at(50), 400}}, 50, 50},
+		"overtaken":           {[]arrival{{at(0), 4}, {at(10), 0}, {at(40), 8}}, 40, 0},
+	} {
+		e := &end{seen: map[uint64]bool{}}
+		for _, a := range tc.arrivals {
+			e.note(0, a.number, a.at)
+		}
+		if e.longest != tc.gap*time.Millisecond || e.outage != tc.outage*time.Millisecond {
+			t.Errorf("%s: gap %v and outage %v, want %d and %d ms", name, e.longest, e.outage, tc.gap, tc.outage)
+		}
+	}
+}
