@@ -52,7 +52,9 @@ func (p pair) measured(ctx context.Context, t *testing.T, f *fabric.Fabric, what
 	for _, o := range outages {
 		t.Logf("%s: %s", what, o)
 	}
-	return slices.MaxFunc(outages, func(x, y fabric.Outage) int { return cmp.Or(cmp.Compare(x.Outage, y.Outage), cmp.Compare(x.Lost, y.Lost)) })
+	return slices.MaxFunc(outages, func(x, y fabric.Outage) int {
+		return cmp.Or(cmp.Compare(x.Outage, y.Outage), cmp.Compare(x.Lost, y.Lost))
+	})
 }
 
 // bounded asserts that a fault, and what mends it, cost no more than the bound, and that its mending cost nothing.
