@@ -86,12 +86,6 @@ func (l *packetLog) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (l *packetLog) len() int {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return len(l.text)
-}
-
 func (l *packetLog) mark() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
