@@ -28,6 +28,15 @@ func (l *Loop) watchChange(c change) {
 	}
 }
 
+// excuse tells open windows that the sessions of some ports go because their own intents moved on.
+func (l *Loop) excuse(c change) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range l.windows {
+		w.excuse(c)
+	}
+}
+
 // confirm watches open windows beside the loop, until ctx ends.
 func (l *Loop) confirm(ctx context.Context) {
 	ticker := time.NewTicker(confirmEvery)

@@ -147,6 +147,33 @@ func TestWhatIsNotTheChangesDoingRevertsNothing(t *testing.T) {
 	}
 }
 
+// Machines that are released one after the other: their sessions go because they were asked to.
+func TestAReleaseMeanwhileIsNoHarm(t *testing.T) {
+	for _, lostFirst := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b, stop := afterChange(t)
+			if lostFirst { // the machine is told before the switch is
+				b.session("swp2", false, "Hold Timer Expired")
+			}
+			time.Sleep(lossGrace / 2)
+			b.want(provisioning("swp2", 3))
+			synctest.Wait()
+			b.mu.Lock()
+			delete(b.sessions, "swp2") // nobody wants one any more
+			b.mu.Unlock()
+			for range 60 {
+				time.Sleep(confirmEvery)
+				synctest.Wait()
+				if s := b.port("swp1"); s.RevertedGeneration != 0 || s.AppliedGeneration != 2 {
+					t.Fatalf("lost first: %v: %+v", lostFirst, s)
+				}
+			}
+			b.expect("released", "swp2", 3, netmodel.ModeProvisioning, "")
+			stop()
+		})
+	}
+}
+
 // Of two changes, the later is reverted first; when all is well then, the earlier stays.
 func TestTheLaterOfTwoChangesIsTheFirstSuspect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -47,8 +47,10 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 	waits := u == event && l.failing.same(read.ops)
 	did := len(read.ops) > 0 && !waits
 	results := l.failing.results
+	change := l.changeOf(in)
+	l.excuse(change)
 	if did {
-		l.watchChange(l.changeOf(in))
+		l.watchChange(change)
 		if read, results, err = l.act(ctx, log, in, read); err != nil {
 			return l.blind(log, err)
 		}

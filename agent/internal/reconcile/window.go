@@ -60,6 +60,17 @@ func newWindow(c change, closes time.Time, sessions []netmodel.SessionStatus, co
 	return w
 }
 
+// excuse forgets the sessions of ports that a later change concerns: a machine that is released meanwhile is no harm.
+func (w *window) excuse(later change) {
+	w.established = slices.DeleteFunc(w.established, func(port string) bool {
+		_, moved := later.to[port]
+		if moved {
+			delete(w.lost, port)
+		}
+		return moved
+	})
+}
+
 // look takes in the health at a moment and returns what has been worse than before for long enough to count.
 func (w *window) look(now time.Time, h health) []string {
 	var worse []string
