@@ -13,20 +13,21 @@ func (a *app) allocationCommand() *cobra.Command {
 }
 
 func (a *app) allocationListCommand() *cobra.Command {
-	var network string
+	var network, filter string
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List allocations and how far each has come",
 		Example: "  pointsmanctl allocation list\n  pointsmanctl allocation list --network blue -o wide",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
-			r, err := c.allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: a.project, Network: network})
+			r, err := c.allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: a.project, Network: network, Filter: filter})
 			if err != nil {
 				return err
 			}
 			return a.printer().Allocations(r)
 		}),
 	}
+	filterFlag(cmd, &filter, `receipt.degraded = true`)
 	cmd.Flags().StringVar(&network, "network", "", "only allocations in this network")
 	a.completeFlag(cmd, "network", a.networkIDs)
 	return cmd

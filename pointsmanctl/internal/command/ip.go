@@ -17,20 +17,21 @@ func (a *app) ipCommand() *cobra.Command {
 var families = apiv1.IPFamily(0).Descriptor()
 
 func (a *app) ipListCommand() *cobra.Command {
-	var network string
+	var network, filter string
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List held and resting addresses",
 		Example: "  pointsmanctl ip list --network blue",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
-			r, err := c.ips.ListIPs(ctx, &apiv1.ListIPsRequest{Project: a.project, Network: network})
+			r, err := c.ips.ListIPs(ctx, &apiv1.ListIPsRequest{Project: a.project, Network: network, Filter: filter})
 			if err != nil {
 				return err
 			}
 			return a.printer().IPs(r)
 		}),
 	}
+	filterFlag(cmd, &filter, `state = quarantined`)
 	cmd.Flags().StringVar(&network, "network", "", "only addresses of this network")
 	a.completeFlag(cmd, "network", a.networkIDs)
 	return cmd

@@ -42,6 +42,7 @@ func (a *app) machineListCommand() *cobra.Command {
 			return a.printer().Machines(r)
 		}),
 	}
+	filterFlag(cmd, &req.Filter, `state = free AND connections.switch = leaf01`)
 	cmd.Flags().StringVar(&state, "state", "", "only machines in this state: "+strings.Join(output.Words(machineStates), ", "))
 	cmd.Flags().StringVar(&req.Rack, "rack", "", "only machines of this rack")
 	fixed(cmd, "state", output.Words(machineStates)...)

@@ -19,14 +19,14 @@ func (a *app) networkCommand() *cobra.Command {
 var networkKinds = apiv1.NetworkKind(0).Descriptor()
 
 func (a *app) networkListCommand() *cobra.Command {
-	var kind string
+	var kind, filter string
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List networks and pools",
 		Example: "  pointsmanctl network list\n  pointsmanctl network list --kind pool -o wide",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
-			req := &apiv1.ListNetworksRequest{Project: a.project}
+			req := &apiv1.ListNetworksRequest{Project: a.project, Filter: filter}
 			n, err := word(networkKinds, "kind", kind)
 			if err != nil {
 				return err
@@ -39,6 +39,7 @@ func (a *app) networkListCommand() *cobra.Command {
 			return a.printer().Networks(r)
 		}),
 	}
+	filterFlag(cmd, &filter, `vni >= 100100 AND description : storage`)
 	cmd.Flags().StringVar(&kind, "kind", "", "only networks of this kind: "+strings.Join(output.Words(networkKinds), ", "))
 	fixed(cmd, "kind", output.Words(networkKinds)...)
 	return cmd

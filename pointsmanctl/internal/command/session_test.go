@@ -117,6 +117,9 @@ func TestSession(t *testing.T) {
 	tr.run("machine adopt 02:00:5e:10:09:00")
 	s.eventually(t, func(r result) bool { return strings.Count(r.out, "free") == 2 }, "machine", "list", "--state", "free")
 	tr.run("machine list")
+	tr.run("machine list --filter 'state = free AND description : SECOND'")
+	tr.run("machine list --filter 'bogus = 1'")
+	tr.run("switch list --filter 'role = spine'")
 
 	tr.run("network create tenants --kind pool --prefix 10.64.0.0/12 --prefix fd64::/48 --default-ipv4-length 22 --default-ipv6-length 64")
 	tr.run("network create blue --pool tenants")
@@ -126,6 +129,7 @@ func TestSession(t *testing.T) {
 	tr.run("network create Red --prefix 10.2.0.0/22")
 	tr.run("network create red --prefix 10.2.0.0/22 --pool tenants")
 	tr.run("network list -o wide")
+	tr.run("network list --filter 'pool = tenants'")
 	tr.run("ip allocate --network green --address 10.1.0.5 --description 'the mail server'")
 	tr.run("ip get 10.1.0.5 --network green")
 
@@ -133,6 +137,8 @@ func TestSession(t *testing.T) {
 	tr.run("allocate --network blue --machine machine01 --id web2")
 	tr.run("allocate --network nowhere")
 	tr.run("allocation list")
+	tr.run("allocation list --filter 'machine = machine02'")
+	tr.run("ip list --filter 'allocation = web1' --network blue")
 	tr.run("receipt web1")
 	tr.run("machine get machine01")
 	tr.run("switch get leaf01 -o wide")

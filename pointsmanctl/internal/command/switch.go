@@ -37,6 +37,7 @@ func (a *app) switchListCommand() *cobra.Command {
 			return a.printer().Switches(r)
 		}),
 	}
+	filterFlag(cmd, &req.Filter, `alive = false`)
 	cmd.Flags().StringVar(&role, "role", "", "only switches of this role: "+strings.Join(output.Words(switchRoles), ", "))
 	cmd.Flags().StringVar(&req.Rack, "rack", "", "only switches of this rack")
 	fixed(cmd, "role", output.Words(switchRoles)...)
