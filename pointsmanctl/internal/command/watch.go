@@ -96,7 +96,7 @@ func follow[T any, P watched[T]](ctx context.Context, a *app, open func(version 
 		}()
 		switch code := status.Code(err); {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // a person ends a watch so: it has not failed
 		case version != "" && code == codes.OutOfRange:
 			fmt.Fprintln(a.Err, "pointsmanctl: the changes since the break are not kept any more: everything is listed again")
 			version = ""
