@@ -136,7 +136,9 @@ func writesIn(packet []byte) []string {
 		kind, flags, pid := binary.LittleEndian.Uint16(text[4:]), binary.LittleEndian.Uint16(text[6:]), binary.LittleEndian.Uint32(text[12:])
 		asks := kind >= unix.RTM_BASE && (kind-unix.RTM_BASE)&3 == 2
 		write := family == unix.NETLINK_ROUTE && kind >= unix.RTM_BASE && !asks || family == unix.NETLINK_NETFILTER && kind == unix.NFNL_MSG_BATCH_BEGIN
-		if write && flags&unix.NLM_F_REQUEST != 0 {
+		// zebra lets go of next hop groups three minutes after their last route (its "nexthop-group keep"); the agent has none.
+		zebraTidies := family == unix.NETLINK_ROUTE && kind == unix.RTM_DELNEXTHOP
+		if write && !zebraTidies && flags&unix.NLM_F_REQUEST != 0 {
 			body := text[nlmsgHeader:min(len(text), max(size, nlmsgHeader), nlmsgHeader+48)]
 			out = append(out, fmt.Sprintf("netlink family %d, type %d, flags %#x, port %d: % x", family, kind, flags, pid, body))
 		}
