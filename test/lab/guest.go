@@ -136,12 +136,26 @@ func (g *fabricGuest) forward(req request, f *framer) error {
 	}
 	client := f.rw.(net.Conn)
 	go func() {
-		_, _ = io.Copy(conn, client)
+		_, _ = io.Copy(untilRefused{conn}, client)
 		conn.Close() // the client went away, which cancels the request
 	}()
 	_, _ = io.Copy(client, conn)
 	client.Close()
 	return nil
+}
+
+// untilRefused drops what its connection takes no more: a node that has answered hangs up without hearing the end of the client's
+// input, and its answer is still to be read.
+type untilRefused struct{ net.Conn }
+
+func (u untilRefused) Write(p []byte) (int, error) {
+	_, _ = u.Conn.Write(p)
+	return len(p), nil
+}
+
+// ReadFrom hides the connection's own, which would end at the first refusal.
+func (u untilRefused) ReadFrom(r io.Reader) (int64, error) {
+	return io.Copy(struct{ io.Writer }{u}, r)
 }
 
 func (g *fabricGuest) dialNode(name string) (net.Conn, error) {

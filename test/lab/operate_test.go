@@ -154,6 +154,13 @@ func TestOperate(t *testing.T) {
 			t.Error("a service that is not there was killed")
 		}
 	})
+	t.Run("no answer is lost", func(t *testing.T) {
+		for range 300 {
+			if _, err := f.Services(ctx, "leaf01"); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
 	t.Run("FRR's daemons start anew with zebra", func(t *testing.T) {
 		must(t, f.Kill(ctx, "leaf01", "bgpd", 9))
 		soon(t, ctx, func() error {
