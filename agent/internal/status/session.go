@@ -103,7 +103,7 @@ func (w *Writer) pending() (ops []clientv3.Op, then func()) {
 	defer w.mu.Unlock()
 	var puts []string
 	for key, e := range w.want {
-		if old, ok := w.stored[key]; ok && (bytes.Equal(old, e.raw) || e.same(old)) {
+		if old, ok := w.stored[key]; w.absent(key) || ok && (bytes.Equal(old, e.raw) || e.same(old)) {
 			continue
 		}
 		puts = append(puts, key)
@@ -148,11 +148,10 @@ func byWeight(a, b string) int {
 
 // stale tells whether a stored key is of something that is no more. What was not told yet is not stale.
 func (w *Writer) stale(key string) bool {
+	if w.absent(key) {
+		return true
+	}
 	if _, wanted := w.want[key]; wanted {
-		if port, ok := under(keys.SwitchDiscoveries(w.sw), key); ok && w.present != nil && !w.present[port] {
-			delete(w.want, key)
-			return true
-		}
 		return false
 	}
 	for prefix := range w.owned {
@@ -160,6 +159,12 @@ func (w *Writer) stale(key string) bool {
 			return true
 		}
 	}
+	return false
+}
+
+// absent tells whether a key is of what was heard on a port that there is not. It stays wanted: a port that comes back is heard before
+// the switch is seen to have it, and its neighbour is told once.
+func (w *Writer) absent(key string) bool {
 	port, ok := under(keys.SwitchDiscoveries(w.sw), key)
 	return ok && w.present != nil && !w.present[port]
 }
