@@ -133,7 +133,9 @@ func TestWritesOnChangeOnlyAndCleansUp(t *testing.T) {
 	w.SetDiscovery(netmodel.Discovery{Switch: leaf, Port: "swp2"})
 	w.SetDiscovery(discovery("swp2", "m2"))
 	w.SetPorts(ports("swp1", "swp2", "swp3")) // the writer has come so far when this is there
-	await(t, etcd, "another port", func(m map[string]string) bool { return m[keys.PortStatus(leaf, "swp3")] != "" && m[keys.Discovery(leaf, "swp2")] == "" })
+	await(t, etcd, "another port", func(m map[string]string) bool {
+		return m[keys.PortStatus(leaf, "swp3")] != "" && m[keys.Discovery(leaf, "swp2")] == ""
+	})
 	w.SetAgent(netmodel.SwitchStatus{Switch: leaf, State: netmodel.AgentFollowing, Ports: []string{"swp1", "swp2"}})
 	await(t, etcd, "the neighbour of a port that came back", func(m map[string]string) bool { return strings.Contains(m[keys.Discovery(leaf, "swp2")], "m2") })
 }
