@@ -31,6 +31,7 @@ func root() *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	cmd.AddCommand(runCommand(), planCommand(), adoptCommand(), host.Command(), versionCommand())
+	cmd.AddCommand(localCommands()...)
 	return cmd
 }
 

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -9,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/agent/internal/local"
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/reconcile"
 )
@@ -53,33 +53,7 @@ func planCommand() *cobra.Command {
 
 func printPlan(w io.Writer, output string, ops []plan.Op, problems []plan.Problem) error {
 	if output == "text" {
-		for _, op := range ops {
-			fmt.Fprintln(w, op)
-		}
-		for _, p := range problems {
-			fmt.Fprintln(w, "#", p)
-		}
-		return nil
+		return local.StepsOf(ops, problems).Table(w)
 	}
-	type step struct {
-		Op    string   `json:"op"`
-		Ports []string `json:"ports,omitempty"`
-	}
-	type problem struct {
-		Port  string `json:"port"`
-		Error string `json:"error"`
-	}
-	out := struct {
-		Steps    []step    `json:"steps"`
-		Problems []problem `json:"problems"`
-	}{Steps: []step{}, Problems: []problem{}}
-	for _, op := range ops {
-		out.Steps = append(out.Steps, step{op.String(), op.Ports()})
-	}
-	for _, p := range problems {
-		out.Problems = append(out.Problems, problem{p.Port, p.Err.Error()})
-	}
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	return encoder.Encode(out)
+	return local.Write(w, local.JSON, local.StepsOf(ops, problems), nil)
 }

@@ -56,7 +56,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
 		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
-		Kernel: kernelReport(kernel, sys), BootID: boot, Log: log,
+		Kernel: kernelReport(kernel, sys), BootID: boot, Metrics: cfg.Metrics.Address, MetricsDevice: cfg.Metrics.Device, Log: log,
 	})
 	log.Info("agent ends; the data plane stays as it is")
 	return err

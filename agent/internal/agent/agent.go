@@ -14,6 +14,8 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/lldp"
+	"github.com/pointsman/pointsman/agent/internal/local"
+	"github.com/pointsman/pointsman/agent/internal/metrics"
 	"github.com/pointsman/pointsman/agent/internal/probe"
 	"github.com/pointsman/pointsman/agent/internal/reconcile"
 	"github.com/pointsman/pointsman/agent/internal/session"
@@ -51,19 +53,27 @@ type Config struct {
 	SendLLDP, Discover bool
 	Ports              func(port string) bool
 	Kernel, BootID     string
-	Log                *slog.Logger
+	// Metrics is the address that Prometheus reads; "" is none. MetricsDevice is the device to listen on, "" any.
+	Metrics, MetricsDevice string
+	// Templates is what is to be said of the templates in force.
+	Templates string
+	Log       *slog.Logger
 }
 
 // Run runs an agent until ctx ends. The data plane stays as it is then.
 func Run(ctx context.Context, cfg Config) error {
-	a := &agent{cfg: cfg, log: cfg.Log, follower: intent.Open(cfg.Switch, cfg.StateDir, cfg.Etcd, cfg.Log)}
+	a := &agent{cfg: cfg, log: cfg.Log, started: time.Now(), follower: intent.Open(cfg.Switch, cfg.StateDir, cfg.Etcd, cfg.Log)}
 	a.writer = status.New(cfg.Switch, cfg.Etcd, cfg.Log)
 	a.sessions = session.New(cfg.FRR.Sessions, a.writer.SetSessions, cfg.Log)
+	a.listener = &lldp.Listener{
+		Switch: cfg.Switch, Want: cfg.Ports, Log: cfg.Log, OnChange: func(_ string, d netmodel.Discovery) { a.writer.SetDiscovery(d) },
+	}
+	a.metrics = metrics.New(answers{a})
 	a.prober = probe.New(cfg.System, cfg.FRR, a.writer.SetProbes, cfg.Log)
 	var err error
 	a.loop, err = reconcile.New(reconcile.Config{
 		System: cfg.System, Health: health{a}, StateDir: cfg.StateDir, ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass,
-		OnReport: a.reported, Log: cfg.Log,
+		OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
@@ -81,11 +91,15 @@ type agent struct {
 	writer   *status.Writer
 	sessions *session.Monitor
 	prober   *probe.Prober
+	listener *lldp.Listener
+	metrics  *metrics.Metrics
+	started  time.Time
 
 	mu         sync.Mutex // guards what the agent's own status is made of
 	snapshot   intent.Snapshot
 	report     reconcile.Report
 	looked     bool // there is a report
+	passed     time.Time
 	frrVersion string
 	askedFRR   bool // it answered, or did not
 }
@@ -112,6 +126,10 @@ func (a *agent) run(ctx context.Context) {
 	room("frr version", a.followVersion)
 	room("intent", func(ctx context.Context) error { return a.follower.Run(ctx, a.intended) })
 	room("adoption", a.follower.ServeAdoption)
+	room("answers", func(ctx context.Context) error { return local.Serve(ctx, local.Socket(a.cfg.StateDir), answers{a}) })
+	if a.cfg.Metrics != "" {
+		room("metrics", func(ctx context.Context) error { return a.metrics.Serve(ctx, a.cfg.Metrics, a.cfg.MetricsDevice) })
+	}
 	room("sessions", a.sessions.Run)
 	room("probes", a.prober.Run)
 	room("status", a.writer.Run)
@@ -120,11 +138,7 @@ func (a *agent) run(ctx context.Context) {
 		Alive: netmodel.Alive{BootID: a.cfg.BootID, Since: time.Now()},
 	}.Run)
 	if a.cfg.Discover {
-		listener := &lldp.Listener{
-			Switch: a.cfg.Switch, Want: a.cfg.Ports, Log: a.log,
-			OnChange: func(_ string, d netmodel.Discovery) { a.writer.SetDiscovery(d) },
-		}
-		room("lldp listener", listener.Run)
+		room("lldp listener", a.listener.Run)
 	}
 	if a.cfg.SendLLDP {
 		room("lldp sender", a.sendLLDP)

@@ -55,18 +55,23 @@ func (d *daemons) Watch(ctx context.Context, _ func(string)) error { <-ctx.Done(
 
 func start(t *testing.T, endpoint, stateDir string, sw *memory.Switch, d *daemons) (stop func()) {
 	t.Helper()
+	return startWith(t, endpoint, stateDir, sw, d, func(*Config) {})
+}
+
+func startWith(t *testing.T, endpoint, stateDir string, sw *memory.Switch, d *daemons, change func(*Config)) (stop func()) {
+	t.Helper()
 	client, err := intent.Dial(etcdaccess.Access{Endpoints: []string{endpoint}}, "", slog.Default())
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
-	go func() {
-		done <- Run(ctx, Config{
-			Switch: leaf, StateDir: stateDir, System: sw, FRR: d, Etcd: client, CutOff: func(context.Context) bool { return false },
-			ConfirmWindow: time.Second, FullPass: time.Minute, HeartbeatTTL: 2 * time.Second, Kernel: "6.1", BootID: "boot", Log: slog.New(slog.DiscardHandler),
-		})
-	}()
+	cfg := Config{
+		Switch: leaf, StateDir: stateDir, System: sw, FRR: d, Etcd: client, CutOff: func(context.Context) bool { return false },
+		ConfirmWindow: time.Second, FullPass: time.Minute, HeartbeatTTL: 2 * time.Second, Kernel: "6.1", BootID: "boot", Log: slog.New(slog.DiscardHandler),
+	}
+	change(&cfg)
+	go func() { done <- Run(ctx, cfg) }()
 	stopped := false
 	stop = func() {
 		if !stopped {

@@ -30,7 +30,7 @@ func (a *agent) intended(s intent.Snapshot) {
 // reported: a pass is done.
 func (a *agent) reported(r reconcile.Report) {
 	a.mu.Lock()
-	a.report, a.looked = r, true
+	a.report, a.looked, a.passed = r, true, time.Now()
 	a.mu.Unlock()
 	if r.Ports != nil { // there was an intent
 		a.sessions.Want(wanted(r.Sessions))

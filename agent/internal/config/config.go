@@ -9,12 +9,14 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net"
 	"net/netip"
 	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
+	"strconv"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -52,6 +54,7 @@ type Config struct {
 	// HeartbeatTTL is how long this switch counts as live after its last sign. Whole seconds.
 	HeartbeatTTL time.Duration `yaml:"heartbeat-ttl"`
 	Protect      Protect       `yaml:"protect"`
+	Metrics      Metrics       `yaml:"metrics"`
 }
 
 // Protect is what the switch's own CPU takes from machines, and what their ports let pass.
@@ -99,6 +102,35 @@ type FRR struct {
 	ConfigFile string `yaml:"config-file"`
 	// BFDInterval is how often BFD packets are sent and expected; three lost ones end a session.
 	BFDInterval time.Duration `yaml:"bfd-interval"`
+	// TemplateDir holds templates that replace built-in ones of the same name. It need not be there.
+	TemplateDir string `yaml:"template-dir"`
+}
+
+// Metrics is where Prometheus reads.
+type Metrics struct {
+	// Address is HOST:PORT; empty switches the endpoint off.
+	Address string `yaml:"address"`
+	// Device to listen on, such as the VRF of management; empty means any.
+	Device string `yaml:"device"`
+}
+
+// check wants an address that can be listened on. What is counted is no secret of tenants, but whoever reads it beyond loopback is
+// the operator's choice, so that it takes a word to open it.
+func (m Metrics) check() error {
+	if m.Address == "" {
+		return nil
+	}
+	host, port, err := net.SplitHostPort(m.Address)
+	if err != nil {
+		return fmt.Errorf("%q is no HOST:PORT; empty switches metrics off", m.Address)
+	}
+	if _, err := netip.ParseAddr(host); err != nil && host != "" {
+		return fmt.Errorf("host %q is no IP address; empty means all", host)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+		return fmt.Errorf("port %q is not in 1-65535", port)
+	}
+	return nil
 }
 
 // Load reads the file, lets override change it (flags come last) and checks the result. Errors name the field.
@@ -124,9 +156,9 @@ func Load(path string, override func(*Config)) (Config, error) {
 func Default() Config {
 	return Config{
 		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info", Management: []string{"eth0"},
-		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf", BFDInterval: 300 * time.Millisecond},
+		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf", BFDInterval: 300 * time.Millisecond, TemplateDir: "/etc/pointsman/frr-templates"},
 		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
-		Protect: Protect{Enabled: true},
+		Protect: Protect{Enabled: true}, Metrics: Metrics{Address: "127.0.0.1:7445"},
 	}
 }
 
@@ -174,13 +206,19 @@ func (c Config) check() error {
 	if len(c.Etcd.BindDevice) > 15 {
 		bad("etcd.bind-device", "%q is longer than 15 characters", c.Etcd.BindDevice)
 	}
-	for _, p := range []struct{ field, path string }{{"state-dir", c.StateDir}, {"frr.socket-dir", c.FRR.SocketDir}, {"frr.config-file", c.FRR.ConfigFile}} {
+	for _, p := range []struct{ field, path string }{{"state-dir", c.StateDir}, {"frr.socket-dir", c.FRR.SocketDir}, {"frr.config-file", c.FRR.ConfigFile}, {"frr.template-dir", c.FRR.TemplateDir}} {
 		if !filepath.IsAbs(p.path) {
 			bad(p.field, "%q is no absolute path", p.path)
 		}
 	}
 	if c.FRR.BFDInterval < 10*time.Millisecond || c.FRR.BFDInterval > time.Minute {
 		bad("frr.bfd-interval", "%s is not within 10ms and 1m", c.FRR.BFDInterval)
+	}
+	if err := c.Metrics.check(); err != nil {
+		bad("metrics.address", "%w", err)
+	}
+	if len(c.Metrics.Device) > 15 {
+		bad("metrics.device", "%q is longer than 15 characters", c.Metrics.Device)
 	}
 	if c.NetworkOS != "linux" {
 		bad("network-os", "%q is unknown; known: linux", c.NetworkOS)

@@ -19,6 +19,8 @@ func TestLoad(t *testing.T) {
 	tuned.ConfirmWindow, tuned.FRR.SocketDir = 7*time.Second, "/run/frr/x"
 	unprotected, limited := leaf, leaf
 	unprotected.Protect.Enabled, limited.Protect.Limits = false, map[string]int{"icmp": 7}
+	unread, read := leaf, leaf
+	unread.Metrics.Address, read.Metrics = "", Metrics{Address: "[::]:9100", Device: "mgmt"}
 	for _, tt := range []struct {
 		name, yaml string
 		override   func(*Config)
@@ -30,6 +32,10 @@ func TestLoad(t *testing.T) {
 		{name: "no self-protection", yaml: base + "protect: {enabled: false}\n", want: unprotected},
 		{name: "another limit", yaml: base + "protect: {limits: {icmp: 7}}\n", want: limited},
 		{name: "wrong limits", yaml: base + "protect: {limits: {ping: 7, bgp: 0}}\n", err: []string{"protect.limits: ", "ping", "bgp: 0"}},
+		{name: "no metrics", yaml: base + "metrics: {address: \"\"}\n", want: unread},
+		{name: "metrics on management", yaml: base + "metrics: {address: \"[::]:9100\", device: mgmt}\n", want: read},
+		{name: "metrics nowhere", yaml: base + "metrics: {address: 9100}\n", err: []string{"metrics.address: ", "HOST:PORT"}},
+		{name: "templates nowhere", yaml: base + "frr: {template-dir: templates}\n", err: []string{"frr.template-dir: ", "absolute"}},
 		{name: "flags come last", yaml: strings.ReplaceAll(base, "leaf01", "leaf09"), override: func(c *Config) { c.Switch = "leaf01" }, want: leaf},
 		{name: "an unknown field", yaml: base + "confirm-windw: 7s\n", err: []string{"field confirm-windw not found"}},
 		{name: "a wrong type", yaml: base + "confirm-window: often\n", err: []string{"line 8", "often"}},

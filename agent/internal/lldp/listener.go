@@ -29,6 +29,8 @@ type Listener struct {
 	// Settle is DefaultSettle if 0.
 	Settle time.Duration
 	Log    *slog.Logger
+
+	heard hearing
 }
 
 // Run listens until ctx ends.
@@ -56,6 +58,7 @@ func (l *Listener) Run(ctx context.Context) error {
 				r.cancel()
 				<-r.done
 				delete(open, name)
+				l.heard.forget(name)
 				if _, back := ports[name]; !back {
 					l.report(name, nil)
 				}
@@ -70,6 +73,7 @@ func (l *Listener) Run(ctx context.Context) error {
 				l.Log.Warn("cannot listen for LLDP", "port", name, "err", err)
 				continue
 			}
+			l.heard.set(name, nil)
 			ctx, cancel := context.WithCancel(ctx)
 			r := running{index: p.Index, cancel: cancel, done: make(chan struct{})}
 			open[name] = r
@@ -148,6 +152,7 @@ func (l *Listener) watch(ctx context.Context, port string, frames <-chan []byte)
 		if next := t.next(); !next.IsZero() {
 			expiry.Reset(time.Until(next))
 		}
+		l.heard.set(port, t.entries)
 		if changed {
 			silent.Stop()
 			l.report(port, t.neighbours())

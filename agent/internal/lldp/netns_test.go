@@ -119,10 +119,21 @@ func TestSendAndListenOnARealPort(t *testing.T) {
 	if n := r.d.Neighbours[0]; n.ChassisID != uuid || n.PortID != far.HardwareAddr.String() || n.SystemName != "m01" || n.PortDescription != "lan0" {
 		t.Errorf("neighbour %+v", n)
 	}
+	h := l.Heard()
+	if len(h) != 1 || h[0].Port != "swp1" || h[0].Neighbour.SystemName != "m01" || time.Until(h[0].Expires) <= 0 || time.Until(h[0].Expires) > 2*time.Second {
+		t.Errorf("heard now %+v", h)
+	}
+	time.Sleep(1200 * time.Millisecond) // the next frame changes nothing but how long it counts
+	if again := l.Heard(); len(again) != 1 || !again[0].Expires.After(h[0].Expires) {
+		t.Errorf("heard again %+v, before %+v", again, h)
+	}
 
 	cutCable(t, "swp1")
 	if r := awaitReport(t, reports, 5*time.Second, "port deleted"); len(r.d.Neighbours) != 0 {
 		t.Errorf("a port that is gone has %+v", r.d.Neighbours)
+	}
+	if len(l.Heard())+len(l.Listening()) != 0 {
+		t.Errorf("a port that is gone is still heard: %v, %v", l.Heard(), l.Listening())
 	}
 	makeCable(t, "swp1", "lan0")
 	if r := awaitReport(t, reports, 5*time.Second, "port made again"); len(r.d.Neighbours) != 1 {

@@ -77,6 +77,7 @@ func (l *Loop) confirmOnce(ctx context.Context) bool {
 	open := len(l.windows)+len(l.trials) > 0
 	l.mu.Unlock()
 	if harmful != nil {
+		l.cfg.Meter.Reverted()
 		l.cfg.Log.Error("reverting a change that did harm", "change", harmful.String(), "harm", worse)
 		l.kicks.kick("reverting "+harmful.String(), urgent)
 	}

@@ -29,7 +29,9 @@ type Config struct {
 	ConfirmWindow, FullPass time.Duration
 	// OnReport gets the outcome of every pass. It must not block.
 	OnReport func(Report)
-	Log      *slog.Logger
+	// Meter counts what is done; nil means that nobody counts.
+	Meter Meter
+	Log   *slog.Logger
 }
 
 // Health is what a change may not make worse.
@@ -87,6 +89,7 @@ type Loop struct {
 	config  netmodel.SwitchConfig // the last one that was read back whole
 	failing failing
 	last    Report
+	acted   []plan.Result // what the present pass did
 }
 
 // appliedPort is the intent that a port was last read back in.
@@ -106,6 +109,9 @@ func New(cfg Config) (*Loop, error) {
 	j, err := openJournal(cfg.StateDir)
 	if err != nil {
 		return nil, fmt.Errorf("open journal: %w", err)
+	}
+	if cfg.Meter == nil {
+		cfg.Meter = unmetered{}
 	}
 	l := &Loop{cfg: cfg, kicks: newKicks(), journal: j, kept: k, applied: map[string]appliedPort{}, reverted: k.reversions(), opened: make(chan struct{}, 1)}
 	return l, nil
@@ -134,7 +140,9 @@ func (l *Loop) Run(ctx context.Context) error {
 		if !ok {
 			return nil
 		}
+		began := time.Now()
 		o := l.pass(ctx, why, u)
+		l.metered(began, o)
 		pace.passed(time.Now(), o, u)
 	}
 }

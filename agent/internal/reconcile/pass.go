@@ -125,6 +125,7 @@ func (l *Loop) act(ctx context.Context, log *slog.Logger, in plan.Intent, read r
 		applied := time.Now()
 		l.journal.end(done)
 		results = append(results, done...)
+		l.acted = append(l.acted, done...)
 		before := read
 		var err error
 		if read, err = l.look(ctx, in); err != nil {
