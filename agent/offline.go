@@ -14,7 +14,6 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/reconcile"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
-	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/version"
 )
@@ -23,15 +22,14 @@ import (
 const lookTimeout = 30 * time.Second
 
 // onSwitch opens the switch for one look.
-func onSwitch[V any](cfg config.Config, look func(*linux.System, *frr.Client) (V, error)) (V, error) {
-	sys, routing, err := openSystem(cfg, slog.New(slog.DiscardHandler))
+func onSwitch[V any](ctx context.Context, cfg config.Config, look func(opened) (V, error)) (V, error) {
+	sw, err := openSystem(ctx, cfg, slog.New(slog.DiscardHandler))
 	if err != nil {
 		var none V
 		return none, err
 	}
-	defer routing.Close()
-	defer sys.Close()
-	return look(sys, routing)
+	defer sw.close()
+	return look(sw)
 }
 
 func offlineSteps(ctx context.Context, cfg config.Config) (local.Steps, error) {
@@ -39,8 +37,8 @@ func offlineSteps(ctx context.Context, cfg config.Config) (local.Steps, error) {
 	if err != nil {
 		return local.Steps{}, err
 	}
-	return onSwitch(cfg, func(sys *linux.System, _ *frr.Client) (local.Steps, error) {
-		ops, problems, err := reconcile.DryRun(ctx, sys, last.Intent, cfg.StateDir)
+	return onSwitch(ctx, cfg, func(sw opened) (local.Steps, error) {
+		ops, problems, err := reconcile.DryRun(ctx, sw.sys, last.Intent, cfg.StateDir)
 		return local.StepsOf(ops, problems), err
 	})
 }
@@ -59,16 +57,16 @@ func offlineStatus(ctx context.Context, cfg config.Config) (local.Status, error)
 		note("no intent is on disk yet in %s", cfg.StateDir)
 	}
 	out.WantedGeneration = last.Intent.Config.Generation
-	return onSwitch(cfg, func(sys *linux.System, routing *frr.Client) (local.Status, error) {
-		observed, err := sys.Observe(ctx)
+	return onSwitch(ctx, cfg, func(sw opened) (local.Status, error) {
+		observed, err := sw.sys.Observe(ctx)
 		if err != nil {
 			note("the kernel could not be read: %v", err)
 		}
 		for _, part := range observed.Unknown {
 			note("could not read %s", part)
 		}
-		out.NetworkOS, out.FRRVersion = sys.Name(), frrVersion(ctx, routing, note)
-		out.Ports = local.PortsOf(last.Intent, reconcile.Places(observed), frrSessions(ctx, routing, note), portsThere(observed))
+		out.NetworkOS, out.FRRVersion, out.Templates = sw.sys.Name(), frrVersion(ctx, sw.frr, note), sw.templates
+		out.Ports = local.PortsOf(last.Intent, reconcile.Places(observed), frrSessions(ctx, sw.frr, note), portsThere(observed))
 		return out, nil
 	})
 }

@@ -29,12 +29,11 @@ func planCommand() *cobra.Command {
 			return fmt.Errorf("output %q is neither text nor json", *output)
 		}
 		log := newLog(cfg)
-		sys, routing, err := openSystem(cfg, log)
+		sw, err := openSystem(cmd.Context(), cfg, log)
 		if err != nil {
 			return err
 		}
-		defer sys.Close()
-		defer routing.Close()
+		defer sw.close()
 		last, err := intent.Read(cfg.StateDir)
 		if err != nil {
 			return err
@@ -42,7 +41,7 @@ func planCommand() *cobra.Command {
 		if !last.Known() {
 			return errors.New("no intent is on disk yet")
 		}
-		ops, problems, err := reconcile.DryRun(cmd.Context(), sys, last.Intent, cfg.StateDir)
+		ops, problems, err := reconcile.DryRun(cmd.Context(), sw.sys, last.Intent, cfg.StateDir)
 		if err != nil {
 			return err
 		}

@@ -14,9 +14,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/agent"
 	"github.com/pointsman/pointsman/agent/internal/config"
 	"github.com/pointsman/pointsman/agent/internal/intent"
-	"github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
-	"github.com/pointsman/pointsman/agent/internal/system/nft"
 	"github.com/pointsman/pointsman/pkg/version"
 )
 
@@ -34,12 +32,12 @@ func runCommand() *cobra.Command {
 }
 
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
-	sys, routing, err := openSystem(cfg, log)
+	sw, err := openSystem(ctx, cfg, log)
 	if err != nil {
 		return err
 	}
-	defer sys.Close()
-	defer routing.Close()
+	defer sw.close()
+	sys := sw.sys
 	client, err := intent.Dial(cfg.Etcd.Access(), cfg.Etcd.BindDevice, log)
 	if err != nil {
 		return err
@@ -52,31 +50,15 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
 	go sys.KeepRouterMACs(ctx)
 	err = agent.Run(ctx, agent.Config{
-		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: routing, Etcd: client,
+		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
 		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
-		Kernel: kernelReport(kernel, sys), BootID: boot, Metrics: cfg.Metrics.Address, MetricsDevice: cfg.Metrics.Device, Log: log,
+		Kernel: kernelReport(kernel, sys), BootID: boot, Metrics: cfg.Metrics.Address, MetricsDevice: cfg.Metrics.Device,
+		Templates: sw.templates, TemplatesRefused: sw.refused, Log: log,
 	})
 	log.Info("agent ends; the data plane stays as it is")
 	return err
-}
-
-// openSystem opens the network OS and FRR.
-func openSystem(cfg config.Config, log *slog.Logger) (*linux.System, *frr.Client, error) {
-	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
-	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
-	if err := nft.Supported(); err == nil {
-		options.Protection, options.Protect = nft.Table{}, cfg.Protect.Plan()
-	} else if cfg.Protect.Enabled {
-		log.Warn("self-protection is off: this kernel has no nftables as it needs them (Linux 5.10, families inet and netdev)", "err", err)
-	}
-	sys, err := linux.New(options)
-	if err != nil {
-		routing.Close()
-		return nil, nil, err
-	}
-	return sys, routing, nil
 }
 
 // kernelReport is what the switch's status says of its kernel: an operator must see where nothing keeps machines off the CPU.

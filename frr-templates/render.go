@@ -6,7 +6,6 @@ import (
 	"embed"
 	"fmt"
 	"strings"
-	"text/template"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -14,11 +13,19 @@ import (
 //go:embed *.tmpl
 var files embed.FS
 
-var templates = template.Must(template.New("frr").Option("missingkey=error").ParseFS(files, "*.tmpl"))
+// Render returns the whole configuration of a switch by the built-in templates, in the form in which `show running-config` prints
+// it. The same input gives the same bytes, in whatever order its ports, VRFs and grants come.
+func Render(in Input) (string, error) { return builtin.Render(in) }
 
-// Render returns the whole configuration of a switch, in the form in which `show running-config` prints it. The same input
-// gives the same bytes, in whatever order its ports, VRFs and grants come.
-func Render(in Input) (string, error) {
+// Render is Render by these templates; nil is the built-in ones.
+func (s *Set) Render(in Input) (string, error) {
+	if s == nil {
+		s = builtin
+	}
+	return s.render(s.templates, in)
+}
+
+func (s *Set) render(by executor, in Input) (string, error) {
 	name, err := templateOf(in.Role)
 	if err != nil {
 		return "", err
@@ -28,7 +35,7 @@ func Render(in Input) (string, error) {
 		return "", fmt.Errorf("render FRR configuration of %q: %w", in.Hostname, err)
 	}
 	var text strings.Builder
-	if err := templates.ExecuteTemplate(&text, name, v); err != nil {
+	if err := by.ExecuteTemplate(&text, name, v); err != nil {
 		return "", fmt.Errorf("render FRR configuration of %q: %w", in.Hostname, err)
 	}
 	return text.String(), nil

@@ -55,9 +55,10 @@ type Config struct {
 	Kernel, BootID     string
 	// Metrics is the address that Prometheus reads; "" is none. MetricsDevice is the device to listen on, "" any.
 	Metrics, MetricsDevice string
-	// Templates is what is to be said of the templates in force.
-	Templates string
-	Log       *slog.Logger
+	// Templates is what is to be said of the templates in force, TemplatesRefused why an operator's are not.
+	Templates        string
+	TemplatesRefused error
+	Log              *slog.Logger
 }
 
 // Run runs an agent until ctx ends. The data plane stays as it is then.

@@ -67,12 +67,24 @@ func (a *agent) tell() {
 	s := netmodel.SwitchStatus{
 		Switch: a.cfg.Switch, State: a.snapshot.State, Reason: a.snapshot.Reason, AgentVersion: version.Version, FRRVersion: a.frrVersion,
 		NetworkOS: a.cfg.System.Name(), Kernel: a.cfg.Kernel, ConfigGeneration: a.report.ConfigGeneration,
-		Drift: a.report.Drift, LastError: a.report.LastError, Ports: a.report.Existing,
+		Drift: a.report.Drift, LastError: a.lastError(), Ports: a.report.Existing,
 	}
 	if s.State == "" {
 		s.State, s.Reason = netmodel.AgentHolding, "no intent yet"
 	}
 	a.writer.SetAgent(s)
+}
+
+// lastError is what is wrong with the switch as a whole. The caller holds the lock.
+func (a *agent) lastError() string {
+	if a.cfg.TemplatesRefused == nil {
+		return a.report.LastError
+	}
+	refused := "templates are refused: " + a.cfg.TemplatesRefused.Error()
+	if a.report.LastError == "" {
+		return refused
+	}
+	return a.report.LastError + "; " + refused
 }
 
 // kernelChanged: links, addresses, rules or sysctls did. Sessions follow links.

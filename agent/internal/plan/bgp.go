@@ -13,6 +13,28 @@ import (
 // desireFRR renders the whole configuration. Every registered port gets its interface lines, even one that is missing now: they
 // are slow to change, and harmless.
 func (b *build) desireFRR() error {
+	text, err := b.facts.Templates.Render(b.frrInput())
+	if err != nil {
+		return err
+	}
+	b.frr, err = frr.Parse(text)
+	if err != nil {
+		return fmt.Errorf("parse rendered FRR configuration: %w", err)
+	}
+	return nil
+}
+
+// FRRInput is what the templates would be given: for whoever tries templates on the present state.
+func FRRInput(intent Intent, facts Facts) (frrtemplates.Input, error) {
+	b := newBuild(intent, facts)
+	if err := b.checkConfig(); err != nil {
+		return frrtemplates.Input{}, fmt.Errorf("configuration of switch %q: %w", b.config.Switch, err)
+	}
+	b.place()
+	return b.frrInput(), nil
+}
+
+func (b *build) frrInput() frrtemplates.Input {
 	in := frrtemplates.Input{
 		Hostname: b.hostname(), Role: b.config.Role, ASN: uint32(b.config.ASN), RouterID: b.config.Loopback,
 		BFDInterval: b.facts.BFDInterval,
@@ -29,15 +51,7 @@ func (b *build) desireFRR() error {
 	for _, name := range slices.Sorted(maps.Keys(b.tenants)) {
 		in.VRFs = append(in.VRFs, b.frrVRF(name, b.tenants[name]))
 	}
-	text, err := frrtemplates.Render(in)
-	if err != nil {
-		return err
-	}
-	b.frr, err = frr.Parse(text)
-	if err != nil {
-		return fmt.Errorf("parse rendered FRR configuration: %w", err)
-	}
-	return nil
+	return in
 }
 
 func (b *build) frrVRF(name string, t tenant) frrtemplates.VRF {

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 
+	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -34,6 +35,8 @@ type Facts struct {
 	BFDInterval int
 	// Protect says how the switch protects itself from machines.
 	Protect Protect
+	// Templates render FRR's configuration; nil means the built-in ones.
+	Templates *frrtemplates.Set
 }
 
 // PortFacts is what is known of a port that exists.

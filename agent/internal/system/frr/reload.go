@@ -27,7 +27,7 @@ func (c *Client) DryRun(ctx context.Context, text string) error {
 	return withFile(text, func(path string) error {
 		out, err := exec.CommandContext(ctx, vtysh, "--dryrun", "--inputfile", path).CombinedOutput()
 		if err != nil {
-			return fmt.Errorf("dry run of FRR configuration: %w: %s", cause(ctx, err), oneLine(out))
+			return fmt.Errorf("dry run of FRR configuration: %w: %w", cause(ctx, err), lineErrorOf(out))
 		}
 		return nil
 	})

@@ -21,6 +21,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system"
+	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 	"github.com/pointsman/pointsman/pkg/frr"
 )
 
@@ -55,6 +56,7 @@ type System struct {
 	frr         FRR
 	management  []string
 	bfdInterval time.Duration
+	templates   *frrtemplates.Set
 	protection  Protection
 	protect     plan.Protect
 	log         *slog.Logger
@@ -86,6 +88,9 @@ func New(o Options) (*System, error) {
 	}
 	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
 }
+
+// UseTemplates makes these render FRR's configuration; nil means the built-in ones. It is called before anything is observed.
+func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 
 // Close releases the kernel's side.
 func (s *System) Close() { s.route.close() }
@@ -140,7 +145,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	if err != nil {
 		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
 	}
-	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Protect: s.protect}
+	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Protect: s.protect, Templates: s.templates}
 	for _, l := range links {
 		_, svi := sviOf(l)
 		switch {

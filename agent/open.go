@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/pointsman/pointsman/agent/internal/config"
+	"github.com/pointsman/pointsman/agent/internal/intent"
+	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/agent/internal/system/linux"
+	"github.com/pointsman/pointsman/agent/internal/system/nft"
+	"github.com/pointsman/pointsman/agent/internal/templates"
+	frrtemplates "github.com/pointsman/pointsman/frr-templates"
+)
+
+// opened is a switch that can be observed.
+type opened struct {
+	sys *linux.System
+	frr *frr.Client
+	// templates says which ones are in force, "" if they are the built-in ones; refused is why an operator's are not, or nil.
+	templates string
+	refused   error
+}
+
+func (o opened) close() {
+	_ = o.frr.Close()
+	o.sys.Close()
+}
+
+// openSystem opens the network OS and FRR, and puts an operator's templates in force if they hold.
+func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opened, error) {
+	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
+	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
+	if err := nft.Supported(); err == nil {
+		options.Protection, options.Protect = nft.Table{}, cfg.Protect.Plan()
+	} else if cfg.Protect.Enabled {
+		log.Warn("self-protection is off: this kernel has no nftables as it needs them (Linux 5.10, families inet and netdev)", "err", err)
+	}
+	sys, err := linux.New(options)
+	if err != nil {
+		_ = routing.Close()
+		return opened{}, err
+	}
+	o := opened{sys: sys, frr: routing}
+	o.useTemplates(ctx, cfg, log)
+	return o, nil
+}
+
+// triesTimeout is for all dry runs together.
+const triesTimeout = 30 * time.Second
+
+// useTemplates: what is refused is said, and is no reason not to run the switch.
+func (o *opened) useTemplates(ctx context.Context, cfg config.Config, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, triesTimeout)
+	defer cancel()
+	set, err := templates.Load(ctx, cfg.FRR.TemplateDir, o.present(ctx, cfg), o.frr.DryRun)
+	switch {
+	case err != nil:
+		o.refused, o.templates = err, "built-in; those of "+cfg.FRR.TemplateDir+" are refused: "+err.Error()
+		log.Error("templates are refused; the built-in ones are in force", "dir", cfg.FRR.TemplateDir, "err", err)
+	case set != nil:
+		o.templates = "replaced by " + cfg.FRR.TemplateDir + ": " + strings.Join(set.Replaced(), ", ")
+		log.Info("templates are replaced", "dir", cfg.FRR.TemplateDir, "files", strings.Join(set.Replaced(), ","))
+		o.sys.UseTemplates(set)
+	}
+}
+
+// present is this switch as its last intent wants it; none if there is no intent yet, or it makes no sense: that is said elsewhere.
+func (o *opened) present(ctx context.Context, cfg config.Config) []frrtemplates.Input {
+	last, err := intent.Read(cfg.StateDir)
+	facts, errFacts := o.sys.Facts(ctx)
+	if errors.Join(err, errFacts) != nil || !last.Known() {
+		return nil
+	}
+	in, err := plan.FRRInput(last.Intent, facts)
+	if err != nil {
+		return nil
+	}
+	return []frrtemplates.Input{in}
+}
