@@ -30,7 +30,7 @@ func root() *cobra.Command {
 		Use: "pointsman-agent", Short: "Runs a switch, or announces a machine's addresses", Version: version.Version,
 		SilenceUsage: true, SilenceErrors: true,
 	}
-	cmd.AddCommand(runCommand(), planCommand(), adoptCommand(), host.Command(), versionCommand())
+	cmd.AddCommand(runCommand(), planCommand(), adoptCommand(), checkCommand(), host.Command(), versionCommand())
 	cmd.AddCommand(localCommands()...)
 	return cmd
 }

@@ -1,0 +1,28 @@
+package frr
+
+import "context"
+
+// DaemonState is a daemon as it answers.
+type DaemonState struct {
+	Name    string
+	Version string
+	// Err is why it did not answer.
+	Err error
+	// Optional daemons hold nothing of ours.
+	Optional bool
+}
+
+// Daemons asks every daemon that we configure for its version, in the order in which they are read.
+func (c *Client) Daemons(ctx context.Context) []DaemonState {
+	var out []DaemonState
+	for _, name := range daemonNames {
+		s := DaemonState{Name: name, Optional: optional[name]}
+		d := c.daemons[name]
+		if s.Err = d.acquire(ctx); s.Err == nil {
+			s.Version, s.Err = d.version(ctx)
+			d.release()
+		}
+		out = append(out, s)
+	}
+	return out
+}
