@@ -35,7 +35,7 @@ type MachineView struct {
 	SystemName  string
 }
 
-// PortView joins all that is known of a port; what is not known is nil.
+// PortView joins all that is known of a port; what is not known is nil. Faults say what is wrong with who is heard there.
 type PortView struct {
 	Name      string
 	Role      PortRole
@@ -43,6 +43,7 @@ type PortView struct {
 	Status    *PortStatus
 	Session   *SessionStatus
 	Discovery *Discovery
+	Faults    []string
 }
 
 // SwitchView is a switch with what its agent says.

@@ -48,7 +48,7 @@ func SwitchViewToProto(v netmodel.SwitchView) *apiv1.Switch {
 }
 
 func portViewToProto(p netmodel.PortView) *apiv1.SwitchPortView {
-	view := &apiv1.SwitchPortView{Name: p.Name, Role: portRoles.toProto[p.Role]}
+	view := &apiv1.SwitchPortView{Name: p.Name, Role: portRoles.toProto[p.Role], Faults: p.Faults}
 	if p.Intent != nil {
 		view.Intent = PortIntentToProto(*p.Intent)
 	}

@@ -10,8 +10,18 @@ import (
 
 // Switch notes a switch.
 func (x *Index) Switch(id string, v *netmodel.Switch) {
+	x.dirtyUplinks(id)
 	keep(x.f.Switches, id, v)
+	x.dirtyUplinks(id)
 	x.dirtySwitch(id)
+	x.dirtySaid(named(id)) // a neighbour of that name is, or is no longer, a switch
+}
+
+// dirtyUplinks: whether a port is an uplink decides whether what it hears counts.
+func (x *Index) dirtyUplinks(id string) {
+	for _, p := range x.f.Switches[id].Ports {
+		x.dirtyPort(Port{id, p.Name})
+	}
 }
 
 // Agent notes what a switch's agent says of itself.
@@ -48,13 +58,13 @@ func (x *Index) Status(p Port, v *netmodel.PortStatus) {
 // Discovery notes what a port hears.
 func (x *Index) Discovery(p Port, v *netmodel.Discovery) {
 	for _, n := range x.f.Discoveries[p].Neighbours {
-		for _, t := range Identify(n).tokens() {
+		for _, t := range Identify(n).says() {
 			drop(x.said, t, p)
 		}
 	}
 	keep(x.f.Discoveries, p, v)
 	for _, n := range x.f.Discoveries[p].Neighbours {
-		for _, t := range Identify(n).tokens() {
+		for _, t := range Identify(n).says() {
 			add(x.said, t, p)
 		}
 	}
@@ -146,18 +156,13 @@ func (x *Index) listen(port Port) {
 		x.dirtyMachines[n.to.machine] = true
 	}
 	delete(x.heard, port)
-	if _, ok := x.f.Intents[port]; !ok {
-		return // an uplink
-	}
-	neighbours := x.f.Discoveries[port].Neighbours
-	for _, n := range neighbours {
-		i := Identify(n)
-		id, known := x.find(i)
-		t, counts := x.f.sort(port, i, id, known, x.owners[port])
+	for _, c := range x.f.heardOn(port) {
+		id, known := x.find(c.identity)
+		t, counts := x.f.sort(port, c.identity, id, known, x.owners[port])
 		if !counts {
 			continue
 		}
-		x.heard[port] = append(x.heard[port], named{t, claim{port: port, identity: i, crowded: len(neighbours) > 1}})
+		x.heard[port] = append(x.heard[port], sorted{t, c})
 		add(x.at, t, port)
 		x.dirtyMachines[t.machine] = true
 	}
@@ -210,6 +215,9 @@ func (x *Index) lookedAt(m netmodel.Machine, claims []claim) []Port {
 	var out []Port
 	for _, c := range claims {
 		out = append(out, c.port)
+	}
+	if a, b, ok := mirrors(claims); ok {
+		out = append(out, a, b)
 	}
 	for _, p := range x.f.Allocations[m.ID].Ports {
 		out = append(out, Port{p.Switch, p.Port})

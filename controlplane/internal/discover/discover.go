@@ -92,7 +92,8 @@ func Matches(m netmodel.Machine, i Identity) bool {
 type claim struct {
 	port     Port
 	identity Identity
-	crowded  bool // others are heard on this port too
+	others   string // who else is heard on this port
+	uplink   bool   // the port is for switches
 }
 
 // Machines lists adopted machines and those that are only discovered, the former sorted by ID.
@@ -126,13 +127,7 @@ func (f Fabric) claims() (byMachine map[string][]claim, unknown map[string][]cla
 	index := newIndex(f.Machines)
 	owners := f.owners()
 	for _, port := range slices.SortedFunc(maps.Keys(f.Discoveries), comparePorts) {
-		_, ok := f.Intents[port]
-		if !ok {
-			continue // an uplink
-		}
-		neighbours := f.Discoveries[port].Neighbours
-		for _, n := range neighbours {
-			c := claim{port: port, identity: Identify(n), crowded: len(neighbours) > 1}
+		for _, c := range f.heardOn(port) {
 			id, known := index.find(c.identity)
 			switch t, counts := f.sort(port, c.identity, id, known, owners[port]); {
 			case !counts:
@@ -144,6 +139,23 @@ func (f Fabric) claims() (byMachine map[string][]claim, unknown map[string][]cla
 		}
 	}
 	return byMachine, unknown
+}
+
+// heardOn lists the claims on a port: of all that is heard on a machine port, and on an uplink of all that is no switch.
+func (f Fabric) heardOn(port Port) []claim {
+	uplink := f.isUplink(port)
+	if _, ok := f.Intents[port]; !ok && !uplink {
+		return nil
+	}
+	var out []claim
+	neighbours := f.Discoveries[port].Neighbours
+	for i, n := range neighbours {
+		c := claim{port: port, identity: Identify(n), others: everybodyBut(neighbours, i), uplink: uplink}
+		if !uplink || !f.isSwitch(c.identity) {
+			out = append(out, c)
+		}
+	}
+	return out
 }
 
 // target is whom a claim is for: an adopted machine, or an unknown one by its own word.
@@ -161,6 +173,8 @@ func (f Fabric) sort(port Port, i Identity, id string, known bool, owner string)
 		return target{}, false
 	case known:
 		return target{machine: id}, true
+	case f.isSwitch(i):
+		return target{}, false // the port's fault; it is never adopted
 	default:
 		return target{unknown: i.key()}, i.key() != ""
 	}
@@ -229,7 +243,7 @@ func (f Fabric) view(m netmodel.Machine, claims []claim) netmodel.MachineView {
 		return v
 	}
 	v.Connections = connections(claims)
-	v.Faults = append(f.cablingFaults(claims), f.portFaults(claims)...)
+	v.Faults = slices.Concat(f.cablingFaults(claims), f.crossedFaults(claims), f.portFaults(claims))
 	switch {
 	case len(v.PendingRelease) > 0:
 		v.State = netmodel.MachineReleasing
@@ -255,13 +269,22 @@ func (f Fabric) rack(m netmodel.MachineView) string {
 
 // discovered is an unknown chassis on two provisioning ports of one rack.
 func (f Fabric) discovered(claims []claim) (netmodel.MachineView, bool) {
+	uplinks := 0
 	for _, c := range claims {
-		if f.Intents[c.port].Mode != netmodel.ModeProvisioning {
+		if c.uplink {
+			uplinks++
+		} else if f.Intents[c.port].Mode != netmodel.ModeProvisioning {
 			return netmodel.MachineView{}, false
 		}
 	}
+	if uplinks == len(claims) {
+		return netmodel.MachineView{}, false // whatever that is: the ports' fault
+	}
 	id := claims[0].identity
-	m := netmodel.MachineView{State: netmodel.MachineDiscovered, Connections: connections(claims), Faults: f.cablingFaults(claims), SystemName: id.Name}
+	m := netmodel.MachineView{
+		State: netmodel.MachineDiscovered, Connections: connections(claims), SystemName: id.Name,
+		Faults: append(f.cablingFaults(claims), f.crossedFaults(claims)...),
+	}
 	m.SystemUUID, m.ChassisMAC = id.SystemUUID, id.ChassisMAC
 	m.Rack = f.Switches[claims[0].port.Switch].Rack
 	for _, c := range claims {
@@ -290,48 +313,13 @@ func connections(claims []claim) []netmodel.Connection {
 	return out
 }
 
-// cablingFaults says what is wrong with where a machine is heard.
-func (f Fabric) cablingFaults(claims []claim) []string {
-	var faults []string
-	leaves, racks := map[string][]string{}, map[string]string{}
-	for _, c := range claims {
-		sw := f.Switches[c.port.Switch]
-		leaves[c.port.Switch] = append(leaves[c.port.Switch], c.port.Port)
-		racks[sw.Rack] = c.port.String()
-		if c.crowded {
-			faults = append(faults, fmt.Sprintf("%s hears more than one neighbour", c.port))
-		}
-	}
-	for _, leaf := range slices.Sorted(maps.Keys(leaves)) {
-		if len(leaves[leaf]) > 1 {
-			faults = append(faults, fmt.Sprintf("cabled %d times to %s (%s)", len(leaves[leaf]), leaf, strings.Join(leaves[leaf], ", ")))
-		}
-	}
-	if len(racks) > 1 {
-		var ends []string
-		for _, rack := range slices.Sorted(maps.Keys(racks)) {
-			ends = append(ends, fmt.Sprintf("%s in rack %s", racks[rack], rack))
-		}
-		faults = append(faults, "cabled to more than one rack: "+strings.Join(ends, ", "))
-	}
-	switch len(leaves) {
-	case 0:
-		faults = append(faults, "heard on no leaf")
-	case 1:
-		faults = append(faults, fmt.Sprintf("heard on one leaf only: %s", claims[0].port))
-	case 2:
-	default:
-		faults = append(faults, fmt.Sprintf("cabled to %d leaves: %s", len(leaves), strings.Join(slices.Sorted(maps.Keys(leaves)), ", ")))
-	}
-	return faults
-}
-
 // portFaults says which leaf ports are not in a proven provisioning state on a live leaf.
 func (f Fabric) portFaults(claims []claim) []string {
 	var faults []string
 	for _, c := range claims {
 		intent, status := f.Intents[c.port], f.Statuses[c.port]
 		switch {
+		case c.uplink: // said as a fault of cabling
 		case !f.Alive[c.port.Switch]:
 			faults = append(faults, fmt.Sprintf("%s is not live", c.port.Switch))
 		case f.Agents[c.port.Switch].State != netmodel.AgentFollowing:
@@ -359,10 +347,10 @@ func (f Fabric) allocatedFaults(m netmodel.Machine, a netmodel.Allocation, claim
 				heard = true
 				continue
 			}
-			faults = append(faults, fmt.Sprintf("%s hears %s instead of %s", port, cmp.Or(c.identity.Name, c.identity.key(), c.identity.PortMAC), m.ID))
+			faults = append(faults, fmt.Sprintf("%s hears %s instead of %s", port, c.identity.end(), endOf(m.ID, p)))
 		}
 		if !heard && f.Alive[p.Switch] {
-			faults = append(faults, fmt.Sprintf("%s does not hear %s", port, m.ID))
+			faults = append(faults, fmt.Sprintf("%s does not hear %s", port, endOf(m.ID, p)))
 		}
 	}
 	return faults

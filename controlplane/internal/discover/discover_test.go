@@ -46,7 +46,7 @@ func (f Fabric) hear(port Port, uuid, name string) {
 func (f Fabric) allocate(machine string, ports ...Port) {
 	a := netmodel.Allocation{ID: "a-" + machine, Machine: machine}
 	for _, p := range ports {
-		a.Ports = append(a.Ports, netmodel.AllocationPort{Switch: p.Switch, Port: p.Port})
+		a.Ports = append(a.Ports, netmodel.AllocationPort{Switch: p.Switch, Port: p.Port, MachinePort: "lan7"})
 		intent := f.Intents[p]
 		intent.Mode, intent.Allocation = netmodel.ModeVRF, a.ID
 		f.Intents[p] = intent
@@ -72,14 +72,14 @@ func TestMachines(t *testing.T) {
 		{"discovered", both, netmodel.MachineDiscovered, ""},
 		{"free", func(f Fabric) { adopt(f); both(f) }, netmodel.MachineFree, ""},
 		{"entered before, not heard yet", adopt, netmodel.MachineFaulty, "heard on no leaf"},
-		{"one leaf", func(f Fabric) { adopt(f); f.hear(Port{"leaf01", "swp1"}, uuidA, "a") }, netmodel.MachineFaulty, "heard on one leaf only: leaf01 swp1"},
-		{"twice on one leaf", func(f Fabric) { adopt(f); both(f); f.hear(Port{"leaf01", "swp2"}, uuidA, "a") }, netmodel.MachineFaulty, "cabled 2 times to leaf01 (swp1, swp2)"},
+		{"one leaf", func(f Fabric) { adopt(f); f.hear(Port{"leaf01", "swp1"}, uuidA, "a") }, netmodel.MachineFaulty, "heard on one leaf only: leaf01 swp1 to a lan0"},
+		{"twice on one leaf", func(f Fabric) { adopt(f); both(f); f.hear(Port{"leaf01", "swp2"}, uuidA, "a") }, netmodel.MachineFaulty, "cabled 2 times to leaf01: leaf01 swp1 to a lan0, leaf01 swp2 to a lan0"},
 		{"two racks", func(f Fabric) {
 			adopt(f)
 			f.hear(Port{"leaf01", "swp1"}, uuidA, "a")
 			f.hear(Port{"leaf03", "swp1"}, uuidA, "a")
-		}, netmodel.MachineFaulty, "cabled to more than one rack: leaf01 swp1 in rack rack01, leaf03 swp1 in rack rack02"},
-		{"two neighbours on a port", func(f Fabric) { adopt(f); both(f); f.hear(Port{"leaf01", "swp1"}, uuidB, "b") }, netmodel.MachineFaulty, "leaf01 swp1 hears more than one neighbour"},
+		}, netmodel.MachineFaulty, "cabled to more than one rack: leaf01 swp1 to a lan0 in rack rack01, leaf03 swp1 to a lan0 in rack rack02"},
+		{"two neighbours on a port", func(f Fabric) { adopt(f); both(f); f.hear(Port{"leaf01", "swp1"}, uuidB, "b") }, netmodel.MachineFaulty, "leaf01 swp1 hears more than one neighbour: a lan0, b lan0"},
 		{"leaf away", func(f Fabric) { adopt(f); both(f); f.Alive["leaf02"] = false }, netmodel.MachineFaulty, "leaf02 is not live"},
 		{"leaf holds", func(f Fabric) {
 			adopt(f)
@@ -106,7 +106,7 @@ func TestMachines(t *testing.T) {
 			f.Machines["a"] = m
 		}, netmodel.MachineFree, ""},
 		{"allocated", func(f Fabric) { adopt(f); both(f); f.allocate("a", Port{"leaf01", "swp1"}, Port{"leaf02", "swp1"}) }, netmodel.MachineAllocated, ""},
-		{"allocated, silent", func(f Fabric) { adopt(f); f.allocate("a", Port{"leaf01", "swp1"}, Port{"leaf02", "swp1"}) }, netmodel.MachineAllocated, "leaf01 swp1 does not hear a"},
+		{"allocated, silent", func(f Fabric) { adopt(f); f.allocate("a", Port{"leaf01", "swp1"}, Port{"leaf02", "swp1"}) }, netmodel.MachineAllocated, "leaf01 swp1 does not hear a lan7"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -144,7 +144,7 @@ func TestAllocatedPortsWord(t *testing.T) {
 	if b.State != netmodel.MachineFree || len(b.Connections) != 2 || len(b.Faults) > 0 {
 		t.Errorf("b is %s with %v: %v", b.State, b.Connections, b.Faults)
 	}
-	if a.State != netmodel.MachineAllocated || len(a.Connections) != 2 || !strings.Contains(strings.Join(a.Faults, ";"), "leaf01 swp1 hears b instead of a") {
+	if a.State != netmodel.MachineAllocated || len(a.Connections) != 2 || !strings.Contains(strings.Join(a.Faults, ";"), "leaf01 swp1 hears b lan0 instead of a lan7") {
 		t.Errorf("a is %s with %v: %v", a.State, a.Connections, a.Faults)
 	}
 }

@@ -17,7 +17,7 @@ type Index struct {
 
 	names map[token][]string           // machines by identity, sorted: the last one wins, as in newIndex
 	said  map[token]map[Port]bool      // ports on which an identity is heard
-	heard map[Port][]named             // claims by port, in the order of its neighbours
+	heard map[Port][]sorted            // claims by port, in the order of its neighbours
 	at    map[target]map[Port]bool     // ports by whom their claims are for
 	seen  map[string]map[Port][]string // by switch: machines whose views look at a port
 	looks map[string][]Port            // by machine: ports that its view looks at
@@ -31,7 +31,7 @@ type Index struct {
 // token is one identity of a machine.
 type token struct{ kind, text string }
 
-type named struct {
+type sorted struct {
 	to    target
 	claim claim
 }
@@ -44,7 +44,7 @@ func NewIndex() *Index {
 			Intents: map[Port]netmodel.PortIntent{}, Discoveries: map[Port]netmodel.Discovery{}, Statuses: map[Port]netmodel.PortStatus{},
 			Agents: map[string]netmodel.SwitchStatus{}, Alive: map[string]bool{},
 		},
-		owners: map[Port]string{}, names: map[token][]string{}, said: map[token]map[Port]bool{}, heard: map[Port][]named{},
+		owners: map[Port]string{}, names: map[token][]string{}, said: map[token]map[Port]bool{}, heard: map[Port][]sorted{},
 		at: map[target]map[Port]bool{}, seen: map[string]map[Port][]string{}, looks: map[string][]Port{},
 		views: map[string]netmodel.MachineView{}, free: map[string][]string{}, dirtyPorts: map[Port]bool{}, dirtyMachines: map[string]bool{},
 	}
@@ -137,6 +137,11 @@ func (i Identity) tokens() []token {
 	}
 	return out
 }
+
+// says is all that a port is looked for by: what a neighbour says it is, and its name, as that may be a switch's.
+func (i Identity) says() []token { return append(i.tokens(), named(i.host())) }
+
+func named(name string) token { return token{"name", name} }
 
 // find is index.find over machines that come and go.
 func (x *Index) find(i Identity) (string, bool) {

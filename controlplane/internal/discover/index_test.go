@@ -24,6 +24,7 @@ var (
 	somePorts    = []string{"swp1", "swp2", "swp10"}
 	someMachines = []string{"m1", "m2", "m3"}
 	someMACs     = []string{"02:00:00:00:00:01", "02:00:00:00:00:02", "02:00:00:00:00:03"}
+	someNames    = append([]string{"leaf01", "leaf02.example.com", "m1"}, someUUIDs...)
 	someUUIDs    = []string{"", "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"}
 )
 
@@ -51,7 +52,7 @@ func drawNeighbours(t *rapid.T) netmodel.Discovery {
 	var d netmodel.Discovery
 	for range rapid.IntRange(0, 2).Draw(t, "neighbours") {
 		d.Neighbours = append(d.Neighbours, netmodel.Neighbour{
-			ChassisIDSubtype: 4, ChassisID: draw(t, someMACs), PortIDSubtype: 3, PortID: draw(t, someMACs), SystemName: draw(t, someUUIDs),
+			ChassisIDSubtype: 4, ChassisID: draw(t, someMACs), PortIDSubtype: 3, PortID: draw(t, someMACs), SystemName: draw(t, someNames),
 		})
 	}
 	return d
@@ -62,7 +63,11 @@ func (w world) change(t *rapid.T) {
 	switch rapid.IntRange(0, 7).Draw(t, "kind") {
 	case 0:
 		put(t, w.f.Switches, draw(t, someSwitches), w.x.Switch, func() netmodel.Switch {
-			return netmodel.Switch{Rack: draw(t, []string{"rack1", "rack2"})}
+			sw := netmodel.Switch{Rack: draw(t, []string{"rack1", "rack2"})}
+			for _, port := range somePorts {
+				sw.Ports = append(sw.Ports, netmodel.SwitchPort{Name: port, Role: draw(t, []netmodel.PortRole{netmodel.PortMachine, netmodel.PortMachine, netmodel.PortUplink})})
+			}
+			return sw
 		})
 	case 1:
 		put(t, w.f.Agents, draw(t, someSwitches), w.x.Agent, func() netmodel.SwitchStatus {
@@ -141,11 +146,23 @@ func TestIndexShowsWhatMachinesComputes(t *testing.T) {
 			if diff := cmp.Diff(want, w.x.Machines(), cmpopts.EquateEmpty()); diff != "" {
 				t.Fatalf("(-computed anew +index):\n%s", diff)
 			}
+			w.comparePorts(t)
 			if free := freeIn(w.x); !maps.EqualFunc(free, freeOf(want), slices.Equal) {
 				t.Fatalf("free in the index %v, computed %v", free, freeOf(want))
 			}
 		}
 	})
+}
+
+func (w world) comparePorts(t *rapid.T) {
+	for _, sw := range someSwitches {
+		for _, name := range somePorts {
+			p := discover.Port{Switch: sw, Port: name}
+			if diff := cmp.Diff(discover.PortFaults(w.f, p), w.x.PortFaults(p)); diff != "" {
+				t.Fatalf("%s (-computed anew +index):\n%s", p, diff)
+			}
+		}
+	}
 }
 
 func freeOf(all []netmodel.MachineView) map[string][]string {

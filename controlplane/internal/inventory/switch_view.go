@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/pointsman/pointsman/controlplane/internal/discover"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -47,6 +48,7 @@ func SwitchView(d *store.Data, sw netmodel.Switch) netmodel.SwitchView {
 		view.Views = append(view.Views, netmodel.PortView{
 			Name: p.Name, Role: p.Role, Intent: known(d.Intents, at), Status: known(d.PortStatuses, at),
 			Session: known(d.Sessions, at), Discovery: known(d.Discoveries, at),
+			Faults: d.Index.PortFaults(discover.Port(at)),
 		})
 	}
 	return view

@@ -1262,13 +1262,15 @@ func (x *Switch) GetResourceVersion() string {
 
 // SwitchPortView joins all that is known of a port.
 type SwitchPortView struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Role          PortRole               `protobuf:"varint,2,opt,name=role,proto3,enum=pointsman.v1.PortRole" json:"role,omitempty"`
-	Intent        *PortIntent            `protobuf:"bytes,3,opt,name=intent,proto3" json:"intent,omitempty"`
-	Status        *PortStatus            `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
-	Session       *SessionStatus         `protobuf:"bytes,5,opt,name=session,proto3" json:"session,omitempty"`
-	Discovery     *Discovery             `protobuf:"bytes,6,opt,name=discovery,proto3" json:"discovery,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Role      PortRole               `protobuf:"varint,2,opt,name=role,proto3,enum=pointsman.v1.PortRole" json:"role,omitempty"`
+	Intent    *PortIntent            `protobuf:"bytes,3,opt,name=intent,proto3" json:"intent,omitempty"`
+	Status    *PortStatus            `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	Session   *SessionStatus         `protobuf:"bytes,5,opt,name=session,proto3" json:"session,omitempty"`
+	Discovery *Discovery             `protobuf:"bytes,6,opt,name=discovery,proto3" json:"discovery,omitempty"`
+	// Output only: what is wrong with who is heard here, one line each. Both ends of the cable are named.
+	Faults        []string `protobuf:"bytes,7,rep,name=faults,proto3" json:"faults,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1341,6 +1343,13 @@ func (x *SwitchPortView) GetSession() *SessionStatus {
 func (x *SwitchPortView) GetDiscovery() *Discovery {
 	if x != nil {
 		return x.Discovery
+	}
+	return nil
+}
+
+func (x *SwitchPortView) GetFaults() []string {
+	if x != nil {
+		return x.Faults
 	}
 	return nil
 }
@@ -5510,14 +5519,15 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"port_views\x18\f \x03(\v2\x1c.pointsman.v1.SwitchPortViewR\tportViews\x12;\n" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12)\n" +
-	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\"\xa2\x02\n" +
+	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\"\xba\x02\n" +
 	"\x0eSwitchPortView\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12*\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x16.pointsman.v1.PortRoleR\x04role\x120\n" +
 	"\x06intent\x18\x03 \x01(\v2\x18.pointsman.v1.PortIntentR\x06intent\x120\n" +
 	"\x06status\x18\x04 \x01(\v2\x18.pointsman.v1.PortStatusR\x06status\x125\n" +
 	"\asession\x18\x05 \x01(\v2\x1b.pointsman.v1.SessionStatusR\asession\x125\n" +
-	"\tdiscovery\x18\x06 \x01(\v2\x17.pointsman.v1.DiscoveryR\tdiscovery\"\x9a\x01\n" +
+	"\tdiscovery\x18\x06 \x01(\v2\x17.pointsman.v1.DiscoveryR\tdiscovery\x12\x16\n" +
+	"\x06faults\x18\a \x03(\tR\x06faults\"\x9a\x01\n" +
 	"\n" +
 	"Attachment\x12!\n" +
 	"\anetwork\x18\x01 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\anetwork\x12,\n" +

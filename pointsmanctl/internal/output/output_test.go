@@ -78,7 +78,7 @@ var (
 				Session:   &apiv1.SessionStatus{State: "Active"},
 				Discovery: &apiv1.Discovery{Neighbours: []*apiv1.LLDPNeighbour{{SystemName: "machine01"}, {ChassisId: "02:00:5e:10:00:09"}}},
 			},
-			{Name: "swp51", Role: apiv1.PortRole_PORT_ROLE_UPLINK},
+			{Name: "swp51", Role: apiv1.PortRole_PORT_ROLE_UPLINK, Faults: []string{"leaf01 swp51 is an uplink and hears machine09 lan0, which is no registered switch"}},
 		},
 		CreateTime: before(90 * time.Second),
 	}

@@ -38,6 +38,7 @@ var portColumns = []column[*apiv1.SwitchPortView]{
 	{"APPLIED", false, applied},
 	{"SESSION", false, func(v *apiv1.SwitchPortView) string { return text(v.GetSession().GetState()) }},
 	{"NEIGHBOUR", false, neighbours},
+	{"CABLING", true, func(v *apiv1.SwitchPortView) string { return text(strings.Join(v.GetFaults(), "; ")) }},
 	{"ALLOCATION", true, func(v *apiv1.SwitchPortView) string { return text(v.GetIntent().GetAllocation()) }},
 	{"PEER ASN", true, func(v *apiv1.SwitchPortView) string { return number(v.GetIntent().GetPeerAsn()) }},
 	{"GENERATION", true, generations},
@@ -70,6 +71,9 @@ func trouble(s *apiv1.Switch) string {
 	}
 	if st.GetLastError() != "" {
 		out = append(out, st.GetLastError())
+	}
+	for _, v := range s.GetPortViews() {
+		out = append(out, v.GetFaults()...)
 	}
 	return text(strings.Join(out, "; "))
 }
