@@ -79,7 +79,7 @@ type Loop struct {
 	windows  []*window
 	trials   []trial
 	reverted reversions
-	// noCarrier are ports that are up as we want, and yet have no carrier.
+	// noCarrier are ports that are up as we want, and yet have no carrier, and those that are not there.
 	noCarrier map[string]bool
 	opened    chan struct{} // a window was opened
 

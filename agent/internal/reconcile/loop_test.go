@@ -486,3 +486,35 @@ func TestTheJournalSaysWhatWasAboutToBeDone(t *testing.T) {
 		}
 	})
 }
+
+// TestAPortThatGoesRevertsNobody: the session of a port that was pulled out is not a loss that another port's change is blamed for.
+func TestAPortThatGoesRevertsNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		stop := b.start(b.sw)
+		b.want(inVRF("swp1", 2, 100001), inVRF("swp2", 2, 100002))
+		synctest.Wait()
+		b.session("swp1", true, "")
+		b.session("swp2", true, "")
+		time.Sleep(20 * time.Second)
+		b.want(inVRF("swp3", 2, 100001)) // somebody else's allocation
+		synctest.Wait()
+		b.sw.Unplug("swp2")
+		b.session("swp2", false, "")
+		for range 12 { // its reversion would come and go
+			time.Sleep(time.Second)
+			b.expect("somebody else's", "swp3", 2, netmodel.ModeVRF, "Vrf100001")
+			b.expect("a neighbour's", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+		}
+		if s := b.port("swp2"); !strings.Contains(s.Error, "does not exist") || s.RevertedGeneration != 0 {
+			t.Errorf("the port that is gone: %+v", s)
+		}
+		if _, ok := b.last().VRFs["Vrf100002"]; ok {
+			t.Error("the VRF of the port that is gone stays")
+		}
+		b.sw.Plug("swp2")
+		time.Sleep(time.Second)
+		b.expect("back", "swp2", 2, netmodel.ModeVRF, "Vrf100002")
+		stop()
+	})
+}

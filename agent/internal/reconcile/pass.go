@@ -109,7 +109,7 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 		return r, fmt.Errorf("plan: %w", err)
 	}
 	r.ops = plan.Diff(r.observed, desired)
-	l.noteCarrier(r.observed)
+	l.noteCarrier(r.observed, in.Config)
 	r.took = time.Since(began)
 	return r, nil
 }
@@ -180,8 +180,14 @@ func (l *Loop) blind(log *slog.Logger, err error) outcome {
 	return failed
 }
 
-func (l *Loop) noteCarrier(observed plan.State) {
+// noteCarrier notes which ports cannot have a session by no doing of the switch. One that was pulled out has no carrier either.
+func (l *Loop) noteCarrier(observed plan.State, config netmodel.SwitchConfig) {
 	without := map[string]bool{}
+	for _, p := range config.Ports {
+		if _, there := observed.Kernel.Ports[p.Name]; !there {
+			without[p.Name] = true
+		}
+	}
 	for name, p := range observed.Kernel.Ports {
 		if p.Up && !p.OperUp {
 			without[name] = true
