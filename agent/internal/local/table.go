@@ -2,7 +2,6 @@ package local
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -209,7 +208,7 @@ func (i Intent) port(name string) (netmodel.PortIntent, error) {
 	if !ok {
 		return netmodel.PortIntent{}, nil
 	}
-	in, err := wire.PortIntentCodec.Decode(json.RawMessage(raw))
+	in, err := wire.PortIntentCodec.Decode(raw)
 	if err != nil {
 		return in, fmt.Errorf("read intent of port %q: %w", name, err)
 	}
