@@ -49,7 +49,9 @@ func TestAgentAtHand(t *testing.T) {
 		}
 		// The next start meets a template that FRR does not take.
 		sh(ctx, t, f, "leaf01", `mkdir -p /etc/pointsman/frr-templates && printf '{{ define "port" }}interface {{ . }}\n colour blue\nexit\n!\n{{ end }}' > /etc/pointsman/frr-templates/port.tmpl`)
-		t.Cleanup(func() { _, _ = f.Lab.Run(context.WithoutCancel(ctx), "leaf01", "rm", "-rf", "/etc/pointsman/frr-templates") })
+		t.Cleanup(func() {
+			_, _ = f.Lab.Run(context.WithoutCancel(ctx), "leaf01", "rm", "-rf", "/etc/pointsman/frr-templates")
+		})
 		if err := f.Lab.Service(ctx, "leaf01", "agent", lab.ActionStart); err != nil {
 			t.Fatal(err)
 		}

@@ -18,7 +18,7 @@ import (
 const (
 	carrierBound = time.Second      // the link says it
 	silentBound  = 10 * time.Second // only silence says it: three keepalives of our speaker
-	bfdBound     = 4 * time.Second  // BFD says it: three packets at the lab's interval of a second, and the work that follows
+	bfdBound     = time.Second      // BFD says it: three packets at an interval of 200 ms, and the work that follows
 )
 
 // pair is two machines of one network in different racks, with both leaves and both spines between them.

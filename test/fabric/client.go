@@ -153,14 +153,19 @@ func Describe(r *apiv1.Receipt) string {
 
 // Eventually repeats try until it succeeds or ctx ends, and returns its last error then.
 func Eventually(ctx context.Context, every time.Duration, try func() error) error {
+	var why error
 	for {
 		err := try()
 		if err == nil {
 			return nil
 		}
+		// A try that is cut off by the deadline says nothing of what is missing; the one before did.
+		if why == nil || ctx.Err() == nil {
+			why = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w (%w)", err, ctx.Err())
+			return fmt.Errorf("%w (%w)", why, ctx.Err())
 		case <-time.After(every):
 		}
 	}

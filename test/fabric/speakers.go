@@ -45,7 +45,7 @@ func viewOf(c *apiv1.MachineConfig) (speakerView, error) {
 	return v, nil
 }
 
-// birdConfig is for BIRD 2. The leaf opens the session once it has heard a router advertisement, hence radv and passive.
+// birdConfig is for BIRD 2, with BFD. The leaf opens the session once it has heard a router advertisement, hence radv and passive.
 var birdConfig = template.Must(template.New("bird.conf").Parse(`router id {{.RouterID}};
 protocol device {}
 protocol static own4 { ipv4; {{range .V4}}route {{.}} via "lo"; {{end}}}
@@ -53,6 +53,7 @@ protocol static own6 { ipv6; {{range .V6}}route {{.}} via "lo"; {{end}}}
 protocol kernel kernel4 { merge paths on; ipv4 { import none; export filter { if source != RTS_BGP then reject; {{range .V4}}krt_prefsrc = {{.Addr}}; {{end}}accept; }; }; }
 protocol kernel kernel6 { merge paths on; ipv6 { import none; export filter { if source != RTS_BGP then reject; {{range .V6}}krt_prefsrc = {{.Addr}}; {{end}}accept; }; }; }
 protocol radv { {{range .Uplinks}}interface "{{.}}" { min ra interval 3; max ra interval 10; default lifetime 0; }; {{end}}}
+protocol bfd { {{range .Uplinks}}interface "{{.}}" { interval 200 ms; multiplier 3; }; {{end}}}
 {{range .Uplinks}}
 protocol bgp {{.}} {
 	local as {{$.ASN}};
@@ -60,6 +61,7 @@ protocol bgp {{.}} {
 	interface "{{.}}";
 	passive on;
 	hold time 9;
+	bfd on;
 	ipv4 { import all; export where source = RTS_STATIC; extended next hop on; };
 	ipv6 { import all; export where source = RTS_STATIC; };
 }
@@ -89,7 +91,7 @@ ipv6 protocol bgp route-map SOURCE6
  bgp bestpath as-path multipath-relax
 {{range .Uplinks}} neighbor {{.}} interface remote-as external
  neighbor {{.}} timers 3 9
- neighbor {{.}} bfd
+ neighbor {{.}} bfd 3 200 200
 {{end}} address-family ipv4 unicast
 {{range .V4}}  network {{.}}
 {{end}} exit-address-family

@@ -79,7 +79,7 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 	spec := guestSpec{Binaries: binaries}
 	inv := t.Inventory()
 	for i, s := range inv.Switches {
-		node, err := switchSpec(s, i, binaries != "", etcdPorts)
+		node, err := switchSpec(s, i, binaries != "", etcdPorts, t.BFDInterval)
 		if err != nil {
 			return guestSpec{}, err
 		}
@@ -106,7 +106,7 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 // readyLimit allows for all nodes starting their services at once on the guest's one CPU.
 func readyLimit(nodes int) time.Duration { return 30*time.Second + time.Duration(nodes)*2*time.Second }
 
-func switchSpec(s Switch, index int, agent bool, etcdPorts []int) (nodeSpec, error) {
+func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval time.Duration) (nodeSpec, error) {
 	node := nodeSpec{
 		Name: s.Name, Switch: true, Management: netip.PrefixFrom(s.Management, 24), MAC: hardwareAddr(portMAC(0, index, 0)),
 		Files: map[string]string{}, Services: frrServices(),
@@ -120,7 +120,7 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int) (nodeSpec, err
 	}
 	config, err := yaml.Marshal(agentConfig{
 		Switch: s.Name, Etcd: etcdConfig{Endpoints: endpoints, BindDevice: mgmtVRF},
-		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true, FRR: frrConfig{BFDInterval: "1s"},
+		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true, FRR: frrConfig{BFDInterval: bfdInterval.String()},
 	})
 	if err != nil {
 		return nodeSpec{}, err
@@ -140,8 +140,7 @@ type agentConfig struct {
 	FRR      frrConfig  `yaml:"frr"`
 }
 
-// frrConfig slows BFD down: a dozen nodes share the guest's one CPU, and a burst of work on one of them must not look like the death
-// of another.
+// frrConfig is the agent's section on FRR.
 type frrConfig struct {
 	BFDInterval string `yaml:"bfd-interval"`
 }

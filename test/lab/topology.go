@@ -14,6 +14,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -26,6 +27,9 @@ type Topology struct {
 	Name   string `yaml:"name"`
 	Spines int    `yaml:"spines"`
 	Racks  []Rack `yaml:"racks"`
+	// BFDInterval is how often the switches send BFD packets and expect them; three lost ones end a session. By default it is slow: a
+	// dozen nodes share the guest's one CPU, and a burst of work on one of them must not look like the death of another.
+	BFDInterval time.Duration `yaml:"bfd-interval,omitempty"`
 	// Machines are those that run other programs than ours, by name.
 	Machines map[string]MachineKind `yaml:"machines,omitempty"`
 	// Services are further programs to run in a node, by the node's name.
@@ -95,6 +99,9 @@ func Parse(text []byte) (*Topology, error) {
 	if t.Name == "" {
 		t.Name = "pointsman"
 	}
+	if t.BFDInterval == 0 {
+		t.BFDInterval = time.Second
+	}
 	if err := t.validate(); err != nil {
 		return nil, err
 	}
@@ -122,6 +129,9 @@ func (t *Topology) validate() error {
 	}
 	if len(t.Racks) == 0 {
 		bad("racks", "at least one rack is needed")
+	}
+	if t.BFDInterval < 10*time.Millisecond || t.BFDInterval > time.Minute {
+		bad("bfd-interval", "%s is not within 10ms and 1m", t.BFDInterval)
 	}
 	leaves := 0
 	for i, rack := range t.Racks {

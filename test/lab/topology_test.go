@@ -16,6 +16,7 @@ func TestParseNamesTheField(t *testing.T) {
 		want []string // in the error
 	}{
 		"empty":           {"", []string{"the file is empty"}},
+		"BFD interval":    {"spines: 1\nracks: [{leaves: 1}]\nbfd-interval: 1ms", []string{"bfd-interval", "10ms"}},
 		"unknown field":   {"spines: 1\nracks: [{leaves: 1, machine: 3}]", []string{"machine", "not found"}},
 		"no spine":        {"spines: 0\nracks: [{leaves: 1}]", []string{"spines: 0"}},
 		"no racks":        {"spines: 1", []string{"racks: at least one"}},
