@@ -49,6 +49,11 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
 	go sys.KeepRouterMACs(ctx)
+	go func() {
+		if err := sys.KeepNexthopGroups(ctx, sw.frr.NexthopGroups); err != nil && ctx.Err() == nil {
+			log.Error("groups of next hops are no longer compared with zebra's", "err", err)
+		}
+	}()
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },

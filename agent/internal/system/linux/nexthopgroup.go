@@ -1,0 +1,187 @@
+package linux
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// When a port loses its link, the kernel deletes the next hops over it and takes them out of their groups, without a word on the groups.
+// Once the port is back, zebra 8.4.4 installs the next hop anew and takes the group for whole: the switch goes on with one way fewer,
+// and nothing shows it. Whatever somebody else writes to a group of zebra's, though, zebra overwrites with the group as it should be.
+const (
+	// groupGrace is how long zebra has to set a group right itself.
+	groupGrace = 300 * time.Millisecond
+	// groupPass catches what events missed.
+	groupPass = 30 * time.Second
+)
+
+// KeepNexthopGroups makes zebra write anew the groups that lack next hops in the kernel, until ctx ends. want asks zebra for its groups
+// and their members.
+func (s *System) KeepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) error {
+	events, err := newMonitor(unix.RTNLGRP_NEXTHOP)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	wake := make(chan struct{}, 1)
+	heard := func() {
+		select {
+		case wake <- struct{}{}:
+		default:
+		}
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- events.read(ctx, func(syscall.NetlinkMessage) { heard() }, heard) }()
+	keeper := groupKeeper{System: s, want: want}
+	for {
+		wait := groupPass
+		if keeper.look(ctx) {
+			wait = groupGrace
+		}
+		select {
+		case err := <-ended:
+			return err
+		case <-time.After(wait):
+		case <-wake:
+			if !pause(ctx, groupGrace) {
+				return <-ended
+			}
+		}
+	}
+}
+
+// groupKeeper remembers which groups lacked what when it last looked.
+type groupKeeper struct {
+	*System
+	want   func(context.Context) (map[uint32][]uint32, error)
+	before map[uint32][]uint32
+}
+
+// look says whether some group lacks a next hop, having returned to zebra those that lacked the same the last time.
+func (k *groupKeeper) look(ctx context.Context) bool {
+	lacking, err := k.lacking(ctx)
+	if err != nil {
+		if ctx.Err() == nil {
+			k.log.Debug("compare groups of next hops with zebra's", "err", err) // zebra is away, for instance
+		}
+		return false
+	}
+	still := map[uint32][]uint32{}
+	for id, group := range lacking {
+		missing := group.missing
+		if !slices.Equal(k.before[id], missing) {
+			still[id] = missing
+			continue
+		}
+		// It is asked for once. Should zebra not answer, the next event or pass begins anew.
+		if err := k.returnGroup(id, group.raw); err != nil {
+			k.log.Warn("have zebra write a group of next hops anew", "group", id, "err", err)
+			continue
+		}
+		k.log.Info("a group of next hops lacked some in the kernel: zebra was made to write it anew", "group", id, "missing", missing)
+	}
+	k.before = still
+	return len(still) > 0
+}
+
+// nexthopGroup is a group as the kernel has it.
+type nexthopGroup struct {
+	raw     []byte // the kernel's own array of members
+	missing []uint32
+}
+
+// sizeofNexthopGroup is that of struct nexthop_grp: id, weight and padding (linux/nexthop.h).
+const sizeofNexthopGroup = 8
+
+// rtprotZebra marks what zebra writes (linux/rtnetlink.h).
+const rtprotZebra = 11
+
+// lacking are the groups of zebra's that lack next hops which the kernel has and zebra counts among their members. zebra is asked only
+// if there are groups at all.
+func (k *groupKeeper) lacking(ctx context.Context) (map[uint32]nexthopGroup, error) {
+	single, groups, err := k.nexthops()
+	if err != nil || len(groups) == 0 {
+		return nil, err
+	}
+	want, err := k.want(ctx)
+	if err != nil {
+		return nil, err
+	}
+	out := map[uint32]nexthopGroup{}
+	for id, raw := range groups {
+		g := nexthopGroup{raw: raw}
+		for _, member := range want[id] {
+			if single[member] && !contains(raw, member) {
+				g.missing = append(g.missing, member)
+			}
+		}
+		if len(g.missing) > 0 {
+			slices.Sort(g.missing)
+			out[id] = g
+		}
+	}
+	return out, nil
+}
+
+func contains(raw []byte, member uint32) bool {
+	for entry := range slices.Chunk(raw, sizeofNexthopGroup) {
+		if len(entry) == sizeofNexthopGroup && nl.NativeEndian().Uint32(entry) == member {
+			return true
+		}
+	}
+	return false
+}
+
+// nexthopHeader is struct nhmsg: family, scope, protocol, padding, flags.
+type nexthopHeader struct{ protocol uint8 }
+
+const sizeofNexthopHeader = 8
+
+func (nexthopHeader) Len() int { return sizeofNexthopHeader }
+func (h nexthopHeader) Serialize() []byte {
+	return []byte{unix.AF_UNSPEC, 0, h.protocol, 0, 0, 0, 0, 0}
+}
+
+// nexthops are the next hops that the kernel has, and the groups of zebra's among them.
+func (s *System) nexthops() (single map[uint32]bool, groups map[uint32][]byte, err error) {
+	messages, err := s.route.dump(unix.RTM_GETNEXTHOP, unix.RTM_NEWNEXTHOP, nexthopHeader{})
+	if err != nil {
+		return nil, nil, fmt.Errorf("list next hops: %w", err)
+	}
+	single, groups = map[uint32]bool{}, map[uint32][]byte{}
+	for _, m := range messages {
+		if len(m) < sizeofNexthopHeader {
+			return nil, nil, fmt.Errorf("list next hops: a message of %d bytes is too short", len(m))
+		}
+		a, err := parseAttributes(m[sizeofNexthopHeader:])
+		if err != nil {
+			return nil, nil, fmt.Errorf("list next hops: %w", err)
+		}
+		id, raw := a.uint32(unix.NHA_ID), a[unix.NHA_GROUP]
+		switch {
+		case raw == nil:
+			single[id] = true
+		case m[2] == rtprotZebra:
+			groups[id] = bytes.Clone(raw)
+		}
+	}
+	return single, groups, nil
+}
+
+// returnGroup writes a group as it is. A group that went meanwhile does not come back by it.
+func (s *System) returnGroup(id uint32, raw []byte) error {
+	err := s.route.request(unix.RTM_NEWNEXTHOP, unix.NLM_F_REPLACE, nexthopHeader{protocol: rtprotZebra},
+		nl.NewRtAttr(unix.NHA_ID, nl.Uint32Attr(id)), nl.NewRtAttr(unix.NHA_GROUP, raw))
+	if err != nil {
+		return fmt.Errorf("replace next hop group %d: %w", id, err)
+	}
+	return nil
+}
