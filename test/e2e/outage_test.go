@@ -10,8 +10,11 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/test/fabric"
+	"github.com/pointsman/pointsman/test/lab"
 )
 
 // Bounds of an outage, from the fault to the first packet that takes another way.
@@ -23,92 +26,172 @@ const (
 
 // pair is two machines of one network in different racks, with both leaves and both spines between them.
 type pair struct {
+	name string
 	a, b *apiv1.Allocation
 	vrf  string
 }
 
 func newPair(ctx context.Context, t *testing.T, f *fabric.Fabric, id string) pair {
 	t.Helper()
-	n := network(ctx, t, f, id, "10.1.0.0/24", "fd01::/64")
-	return pair{allocate(ctx, t, f, id, "machine01"), allocate(ctx, t, f, id, "machine04"), n.Vrf}
+	return pairOf(ctx, t, f, id, 1, "machine01", "machine04")
+}
+
+// pairOf allocates two machines in a network of their own, the numbered one of the script.
+func pairOf(ctx context.Context, t *testing.T, f *fabric.Fabric, id string, number int, a, b string) pair {
+	t.Helper()
+	n := network(ctx, t, f, id, fmt.Sprintf("10.%d.0.0/24", number), fmt.Sprintf("fd%02d::/64", number))
+	return pair{id, allocate(ctx, t, f, id, a), allocate(ctx, t, f, id, b), n.Vrf}
 }
 
 // measured runs do while packets go both ways, prints what was lost and returns the worst.
 func (p pair) measured(ctx context.Context, t *testing.T, f *fabric.Fabric, what string, do func()) fabric.Outage {
 	t.Helper()
-	pairs := map[netip.Addr]netip.Addr{}
-	for _, local := range addresses(t, p.a) {
-		pairs[local] = sameFamily(t, p.b, local)
-	}
-	m, err := f.Measure(ctx, p.a.Machine, p.b.Machine, pairs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	do()
-	outages, err := m.Stop()
-	if err != nil {
-		t.Fatalf("%s: %v", what, err)
-	}
-	for _, o := range outages {
-		t.Logf("%s: %s", what, o)
-	}
-	return slices.MaxFunc(outages, func(x, y fabric.Outage) int {
-		return cmp.Or(cmp.Compare(x.Outage, y.Outage), cmp.Compare(x.Lost, y.Lost))
-	})
+	return measured(ctx, t, f, what, do, p)[0]
 }
 
-// bounded asserts that a fault, and what mends it, cost no more than the bound, and that its mending cost nothing.
-func (p pair) bounded(ctx context.Context, t *testing.T, f *fabric.Fabric, what string, bound time.Duration, fault, mend func() error, mended func(ctx context.Context) error) {
+// measured runs do while packets go both ways between the machines of each pair, prints what was lost and returns each pair's worst.
+func measured(ctx context.Context, t *testing.T, f *fabric.Fabric, what string, do func(), pairs ...pair) []fabric.Outage {
 	t.Helper()
-	worst := p.measured(ctx, t, f, what, func() {
-		if err := fault(); err != nil {
+	running := make([]*fabric.Measurement, len(pairs))
+	for i, p := range pairs {
+		ways := map[netip.Addr]netip.Addr{}
+		for _, local := range addresses(t, p.a) {
+			ways[local] = sameFamily(t, p.b, local)
+		}
+		m, err := f.Measure(ctx, p.a.Machine, p.b.Machine, ways)
+		if err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(bound + 2*time.Second) // the time in which it must be over
-	})
-	if worst.Outage > bound {
-		t.Errorf("%s: an outage of %v, more than %v", what, worst.Outage, bound)
+		running[i] = m
 	}
-	back := p.measured(ctx, t, f, what+", mended", func() {
-		if err := mend(); err != nil {
+	do()
+	worst := make([]fabric.Outage, len(pairs))
+	for i, p := range pairs {
+		outages, err := running[i].Stop()
+		if err != nil {
+			t.Fatalf("%s: %s: %v", what, p.name, err)
+		}
+		for _, o := range outages {
+			t.Logf("%s: %s: %s", what, p.name, o)
+		}
+		worst[i] = slices.MaxFunc(outages, func(x, y fabric.Outage) int {
+			return cmp.Or(cmp.Compare(x.Outage, y.Outage), cmp.Compare(x.Lost, y.Lost))
+		})
+	}
+	return worst
+}
+
+// fault is something that befalls the fabric, and what mends it.
+type fault struct {
+	what       string
+	inflict    func() error
+	mend       func() error
+	everything func(ctx context.Context) error // is as before
+}
+
+// bound is how long a fault may cost a pair of machines.
+type bound struct {
+	pair
+	limit time.Duration
+}
+
+// befalls inflicts a fault and asserts that it costs no pair more than its bound, and that its mending costs nothing.
+func (x fault) befalls(ctx context.Context, t *testing.T, f *fabric.Fabric, bounds ...bound) {
+	t.Helper()
+	await(ctx, t, x.what+": all ways are there before", x.everything)
+	var pairs []pair
+	var longest time.Duration
+	for _, b := range bounds {
+		pairs, longest = append(pairs, b.pair), max(longest, b.limit)
+	}
+	worst := measured(ctx, t, f, x.what, func() {
+		if err := x.inflict(); err != nil {
 			t.Fatal(err)
 		}
-		await(ctx, t, what+": all ways are back", mended)
+		time.Sleep(longest + 2*time.Second) // the time in which it must be over
+	}, pairs...)
+	for i, b := range bounds {
+		if worst[i].Outage > b.limit {
+			t.Errorf("%s: %s: an outage of %v, more than %v", x.what, b.name, worst[i].Outage, b.limit)
+		}
+	}
+	back := measured(ctx, t, f, x.what+", mended", func() {
+		if err := x.mend(); err != nil {
+			t.Fatal(err)
+		}
+		await(ctx, t, x.what+": all ways are back", x.everything)
 		time.Sleep(2 * time.Second) // what comes back may still take a packet down with it
-	})
-	if back.Lost > 0 {
-		t.Errorf("%s: %d packets were lost on the return, longest gap %v", what, back.Lost, back.Gap)
+	}, pairs...)
+	for i, b := range bounds {
+		if back[i].Lost > 0 {
+			t.Errorf("%s: %s: %d packets were lost on the return, longest gap %v", x.what, b.name, back[i].Lost, back[i].Gap)
+		}
 	}
 }
 
 // whole says whether every way between the machines is there: both machines use both leaves, each leaf both leaves of the other rack,
 // and each leaf both spines.
 func (p pair) whole(t *testing.T, f *fabric.Fabric) func(ctx context.Context) error {
-	return func(ctx context.Context) error {
-		for _, end := range [][2]*apiv1.Allocation{{p.a, p.b}, {p.b, p.a}} {
-			for _, to := range addresses(t, end[1]) {
-				if err := twoHops(ctx, f, end[0].Machine, fabric.Family(to), "match", to.String()); err != nil {
-					return err
-				}
+	far := map[string][]string{} // where two ways lead from each node
+	for _, end := range [][2]*apiv1.Allocation{{p.a, p.b}, {p.b, p.a}} {
+		for _, to := range addresses(t, end[1]) {
+			far[end[0].Machine] = append(far[end[0].Machine], to.String())
+			for _, leaf := range leavesOf(f, end[0].Machine) {
+				far[leaf] = append(far[leaf], to.String())
 			}
 		}
-		for leaf, far := range map[string]*apiv1.Allocation{"leaf01": p.b, "leaf02": p.b, "leaf03": p.a, "leaf04": p.a} {
-			for _, to := range addresses(t, far) {
-				if err := twoHops(ctx, f, leaf, fabric.Family(to), "vrf", p.vrf, to.String()); err != nil {
-					return err
-				}
-			}
-			for _, other := range f.SwitchNames("leaf") {
-				if other == leaf {
-					continue
-				}
-				if err := twoHops(ctx, f, leaf, "-4", f.Switch(other).Loopback.String()); err != nil {
-					return err
-				}
-			}
-		}
-		return nil
 	}
+	for _, leaf := range f.SwitchNames("leaf") {
+		for _, other := range f.SwitchNames("leaf") {
+			if other != leaf {
+				far[leaf] = append(far[leaf], f.Switch(other).Loopback.String())
+			}
+		}
+	}
+	return func(ctx context.Context) error {
+		group, ctx := errgroup.WithContext(ctx)
+		for node, destinations := range far {
+			group.Go(func() error { return twoWays(ctx, f, node, destinations) })
+		}
+		return group.Wait()
+	}
+}
+
+// leavesOf are the leaves that a machine is cabled to.
+func leavesOf(f *fabric.Fabric, machine string) []string {
+	var out []string
+	for _, m := range f.Inventory.Machines {
+		for _, l := range m.Uplinks {
+			if m.Name == machine {
+				out = append(out, l.Peer.Node)
+			}
+		}
+	}
+	return out
+}
+
+// twoWays says whether a node has two next hops to each destination, by the most specific route that it has.
+func twoWays(ctx context.Context, f *fabric.Fabric, node string, destinations []string) error {
+	routes, err := f.AllRoutes(ctx, node)
+	if err != nil {
+		return err
+	}
+	most := map[string]int{}
+	for _, r := range routes {
+		if r.Type == "" || r.Type == "unicast" {
+			most[r.Destination] = max(most[r.Destination], len(r.NextHops))
+		}
+	}
+	for _, to := range destinations {
+		n, exact := most[to]
+		if !exact {
+			n = most["default"]
+		}
+		if n != 2 {
+			return fmt.Errorf("%s has %d ways to %s, want 2", node, n, to)
+		}
+	}
+	return nil
 }
 
 func twoHops(ctx context.Context, f *fabric.Fabric, node, family string, args ...string) error {
@@ -124,47 +207,74 @@ func twoHops(ctx context.Context, f *fabric.Fabric, node, family string, args ..
 	return fmt.Errorf("%s: ip %s route show %s: no route with two next hops among %+v", node, family, strings.Join(args, " "), routes)
 }
 
-// switchFaults are what may befall a leaf or a spine.
-func switchFaults(ctx context.Context, t *testing.T, f *fabric.Fabric, p pair, node string, silent time.Duration) {
-	whole := p.whole(t, f)
-	await(ctx, t, "all ways are there", whole)
-	p.bounded(ctx, t, f, node+" destroyed", carrierBound,
-		func() error { return f.Lab.PowerOff(ctx, node) }, func() error { return f.Lab.PowerOn(ctx, node) }, whole)
-	p.bounded(ctx, t, f, node+" with bgpd and zebra frozen", silentBound,
-		func() error { return f.Lab.Freeze(ctx, node, "bgpd", "zebra") }, func() error { return f.Lab.Thaw(ctx, node, "zebra", "bgpd") }, whole)
-	p.bounded(ctx, t, f, node+" black-holing", silent,
-		func() error { return f.Lab.Blackhole(ctx, node, true) }, func() error { return f.Lab.Blackhole(ctx, node, false) }, whole)
+// speakers are the two pairs on the fabric of faults: one whose machines run our speaker, which has no BFD, and BIRD with FRR, which have.
+type speakers struct{ ours, bfd pair }
+
+func onFaultFabric(t *testing.T, script func(ctx context.Context, t *testing.T, f *fabric.Fabric, s speakers)) {
+	topology, err := lab.Load("../lab/topologies/faults.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	onFabricOf(t, topology, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
+		s := speakers{pairOf(ctx, t, f, "ours", 1, "machine01", "machine03"), pairOf(ctx, t, f, "bfd", 2, "machine02", "machine04")}
+		script(ctx, t, f, s)
+		release(ctx, t, f, s.ours.a, s.ours.b, s.bfd.a, s.bfd.b)
+	})
+}
+
+// bounded gives each pair its bound.
+func (s speakers) bounded(ours, bfd time.Duration) []bound {
+	return []bound{{s.ours, ours}, {s.bfd, bfd}}
+}
+
+// whole says whether every way between the machines of each pair is there.
+func (s speakers) whole(t *testing.T, f *fabric.Fabric) func(ctx context.Context) error {
+	ours, bfd := s.ours.whole(t, f), s.bfd.whole(t, f)
+	return func(ctx context.Context) error {
+		if err := ours(ctx); err != nil {
+			return err
+		}
+		return bfd(ctx)
+	}
+}
+
+// befallSwitch is what may befall a leaf or a spine. BFD notices a black hole that nothing else does but silence; that a daemon of BGP
+// is frozen, BFD's own does not know.
+func (s speakers) befallSwitch(ctx context.Context, t *testing.T, f *fabric.Fabric, node string, blackhole []bound) {
+	whole := s.whole(t, f)
+	fault{node + " destroyed",
+		func() error { return f.Lab.PowerOff(ctx, node) }, func() error { return f.Lab.PowerOn(ctx, node) }, whole,
+	}.befalls(ctx, t, f, s.bounded(carrierBound, carrierBound)...)
+	fault{node + " with bgpd and zebra frozen",
+		func() error { return f.Lab.Freeze(ctx, node, "bgpd", "zebra") }, func() error { return f.Lab.Thaw(ctx, node, "zebra", "bgpd") }, whole,
+	}.befalls(ctx, t, f, s.bounded(silentBound, silentBound)...)
+	fault{node + " black-holing",
+		func() error { return f.Lab.Blackhole(ctx, node, true) }, func() error { return f.Lab.Blackhole(ctx, node, false) }, whole,
+	}.befalls(ctx, t, f, blackhole...)
 }
 
 // TestLeafFaults: a leaf that is destroyed, frozen or black-holing costs its machines no more than the bound, and its return nothing.
 func TestLeafFaults(t *testing.T) {
-	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
-		p := newPair(ctx, t, f, "leaf-faults")
-		switchFaults(ctx, t, f, p, "leaf01", silentBound)
-		release(ctx, t, f, p.a, p.b)
+	onFaultFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric, s speakers) {
+		s.befallSwitch(ctx, t, f, "leaf01", s.bounded(silentBound, bfdBound))
 	})
 }
 
-// TestSpineFaults: likewise for a spine. Between switches BFD runs, at the lab's slow second.
+// TestSpineFaults: likewise for a spine. Between switches BFD runs, whatever the machines speak.
 func TestSpineFaults(t *testing.T) {
-	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
-		p := newPair(ctx, t, f, "spine-faults")
-		switchFaults(ctx, t, f, p, "spine01", bfdBound)
-		release(ctx, t, f, p.a, p.b)
+	onFaultFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric, s speakers) {
+		s.befallSwitch(ctx, t, f, "spine01", s.bounded(bfdBound, bfdBound))
 	})
 }
 
 // TestCutLinks: a cable that is cut costs no more than the bound, and its mending nothing.
 func TestCutLinks(t *testing.T) {
-	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
-		p := newPair(ctx, t, f, "cut-links")
-		whole := p.whole(t, f)
-		await(ctx, t, "all ways are there", whole)
-		for _, link := range []string{"leaf01:machine01", "leaf01:spine01"} {
-			p.bounded(ctx, t, f, "link "+link+" cut", carrierBound,
-				func() error { return f.Lab.Cut(ctx, link) }, func() error { return f.Lab.Heal(ctx, link) }, whole)
+	onFaultFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric, s speakers) {
+		for _, link := range []string{"leaf01:machine01", "leaf01:machine02", "leaf01:spine01"} {
+			fault{"link " + link + " cut",
+				func() error { return f.Lab.Cut(ctx, link) }, func() error { return f.Lab.Heal(ctx, link) }, s.whole(t, f),
+			}.befalls(ctx, t, f, s.bounded(carrierBound, carrierBound)...)
 		}
-		release(ctx, t, f, p.a, p.b)
 	})
 }
 

@@ -3,7 +3,9 @@ package fabric
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -136,13 +138,32 @@ func (f *Fabric) Routes(ctx context.Context, node string, family string, args ..
 	if err != nil {
 		return nil, err
 	}
-	var list []ipRoute
-	if strings.TrimSpace(text) != "" {
-		if err := json.Unmarshal([]byte(text), &list); err != nil {
+	return decodeRoutes(node, text)
+}
+
+// AllRoutes returns the routes of both families and all tables of a node, by one command.
+func (f *Fabric) AllRoutes(ctx context.Context, node string) ([]Route, error) {
+	text, err := f.Lab.Run(ctx, node, "sh", "-ec", "ip -j -4 route show table all; ip -j -6 route show table all")
+	if err != nil {
+		return nil, err
+	}
+	return decodeRoutes(node, text)
+}
+
+// decodeRoutes reads what one or more `ip -j route` printed.
+func decodeRoutes(node, text string) ([]Route, error) {
+	var all []ipRoute
+	for decoder := json.NewDecoder(strings.NewReader(text)); ; {
+		var list []ipRoute
+		err := decoder.Decode(&list)
+		if errors.Is(err, io.EOF) {
+			return mergeRoutes(all), nil
+		}
+		if err != nil {
 			return nil, fmt.Errorf("decode routes of %s: %w", node, err)
 		}
+		all = append(all, list...)
 	}
-	return mergeRoutes(list), nil
 }
 
 // mergeRoutes joins the ways of a destination: IPv6 lists them as routes of their own.
