@@ -59,7 +59,7 @@ func slot(text string) string {
 // singleValued are settings that have one value at a time.
 var singleValued = []string{
 	"bgp router-id", "bgp cluster-id", "bgp route-map delay-timer", "bgp ebgp-requires-policy", "bgp default ipv4-unicast",
-	"bgp log-neighbor-changes", "coalesce-time", "timers bgp", "maximum-paths ibgp", "maximum-paths",
+	"bgp log-neighbor-changes", "bgp max-med on-startup", "bgp suppress-duplicates", "coalesce-time", "timers bgp", "maximum-paths ibgp", "maximum-paths",
 	"redistribute connected", "redistribute static", "redistribute kernel",
 	"match ip address", "match ipv6 address", "match as-path",
 	"set community", "set extcommunity none", "set large-community", "set metric", "set local-preference",
