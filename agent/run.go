@@ -13,6 +13,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/agent"
 	"github.com/pointsman/pointsman/agent/internal/config"
+	"github.com/pointsman/pointsman/agent/internal/failpoint"
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/pkg/version"
@@ -55,7 +56,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		}
 	}()
 	err = agent.Run(ctx, agent.Config{
-		Switch: cfg.Switch, StateDir: cfg.StateDir, System: sys, FRR: sw.frr, Etcd: client,
+		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
 		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },

@@ -3,26 +3,34 @@ package e2e
 import (
 	"context"
 	"errors"
+	"fmt"
 	"syscall"
 	"testing"
 	"time"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/test/fabric"
+	"github.com/pointsman/pointsman/test/lab"
 )
 
-// TestAgentKilledInTheMiddle: an agent that is killed at any moment of an allocation, a move or a release converges to the same end
-// once it is back, and another tenant loses no packet.
+// TestAgentKilledInTheMiddle: an agent that is killed after every tenth operation of an allocation, a move and a release converges to
+// the same end once it is back, and another tenant loses no packet.
 func TestAgentKilledInTheMiddle(t *testing.T) {
 	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 		p := newPair(ctx, t, f, "killed-other")
 		network(ctx, t, f, "killed-a", "10.2.0.0/24", "fd02::/64")
 		network(ctx, t, f, "killed-b", "10.3.0.0/24", "fd03::/64")
+		killed := map[string][]int{} // after how many operations, by what was being done
 		worst := p.measured(ctx, t, f, "another tenant, while the agent of leaf01 is killed", func() {
-			for _, after := range []time.Duration{20, 60, 120, 250} { // ms: a change is carried out in some 300
-				killedOnce(ctx, t, f, after*time.Millisecond)
+			for after := 10; killedAfter(ctx, t, f, after, killed); after += 10 {
 			}
 		})
+		for _, what := range []string{"allocation", "move", "release"} {
+			t.Logf("the agent of leaf01 was killed in the middle of %s after %v operations", what, killed[what])
+			if len(killed[what]) < 2 {
+				t.Errorf("%s: killed only after %v operations", what, killed[what])
+			}
+		}
 		if worst.Lost > 0 {
 			t.Errorf("another tenant lost %d packets, longest gap %v", worst.Lost, worst.Gap)
 		}
@@ -30,32 +38,32 @@ func TestAgentKilledInTheMiddle(t *testing.T) {
 	})
 }
 
-// killedOnce takes machine02 through allocation, move and release, and kills the agent of leaf01 some time into each.
-func killedOnce(ctx context.Context, t *testing.T, f *fabric.Fabric, after time.Duration) {
+// killedAfter takes machine02 through allocation, move and release, has the agent of leaf01 killed that many operations into each, and
+// says whether any was that long.
+func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after int, killed map[string][]int) (any bool) {
 	t.Helper()
-	kill := func() {
+	const leaf = "leaf01"
+	during := func(what string, do func()) {
 		t.Helper()
-		time.Sleep(after)
-		if err := f.Lab.Kill(ctx, "leaf01", "agent", syscall.SIGKILL); err != nil {
+		if err := f.Lab.WriteFile(ctx, leaf, lab.Failpoint, fmt.Append(nil, after), 0o644); err != nil {
 			t.Fatal(err)
 		}
+		do()
+		if sh(ctx, t, f, leaf, "if [ -e "+lab.Failpoint+" ]; then rm "+lab.Failpoint+"; echo armed; fi") == "" {
+			killed[what], any = append(killed[what], after), true
+		}
 	}
-	a, err := f.API.Allocate(ctx, "killed-a", "machine02")
-	if err != nil {
-		t.Fatal(err)
-	}
-	kill()
-	waitPhase(ctx, t, f, a.Id, apiv1.Phase_PHASE_REACHABLE)
-	if a, err = f.API.Move(ctx, a.Id, "killed-b"); err != nil {
-		t.Fatal(err)
-	}
-	kill()
-	waitPhase(ctx, t, f, a.Id, apiv1.Phase_PHASE_REACHABLE)
-	if err := f.API.Release(ctx, a.Id); err != nil {
-		t.Fatal(err)
-	}
-	kill()
-	await(ctx, t, "the machine is free", func(ctx context.Context) error { return free(ctx, f, "machine02") })
+	var a *apiv1.Allocation
+	during("allocation", func() { a = allocate(ctx, t, f, "killed-a", "machine02") })
+	during("move", func() {
+		var err error
+		if a, err = f.API.Move(ctx, a.Id, "killed-b"); err != nil {
+			t.Fatal(err)
+		}
+		waitPhase(ctx, t, f, a.Id, apiv1.Phase_PHASE_REACHABLE)
+	})
+	during("release", func() { release(ctx, t, f, a) })
+	return any
 }
 
 // TestControlAway: with the control plane killed, and with a leaf's management cut and its agent killed on top, no packet is lost; what

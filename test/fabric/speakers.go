@@ -45,7 +45,8 @@ func viewOf(c *apiv1.MachineConfig) (speakerView, error) {
 	return v, nil
 }
 
-// birdConfig is for BIRD 2, with BFD. The leaf opens the session once it has heard a router advertisement, hence radv and passive.
+// birdConfig is for BIRD 2, with BFD. The leaf opens the session once it has heard a router advertisement, hence radv and passive. By
+// default BIRD refuses a leaf that went down for a minute and more (error wait time), so that it would be alone on the other that long.
 var birdConfig = template.Must(template.New("bird.conf").Parse(`router id {{.RouterID}};
 protocol device {}
 protocol static own4 { ipv4; {{range .V4}}route {{.}} via "lo"; {{end}}}
@@ -61,6 +62,7 @@ protocol bgp {{.}} {
 	interface "{{.}}";
 	passive on;
 	hold time 9;
+	error wait time 1, 5;
 	bfd on;
 	ipv4 { import all; export where source = RTS_STATIC; extended next hop on; };
 	ipv6 { import all; export where source = RTS_STATIC; };

@@ -126,9 +126,14 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 		return nodeSpec{}, err
 	}
 	node.Files["/etc/pointsman/agent.yaml"] = string(config)
-	node.Services = append(node.Services, Service{Name: "agent", Command: []string{"pointsman-agent", "run", "--config", "/etc/pointsman/agent.yaml"}})
+	node.Services = append(node.Services, Service{Name: "agent", Command: []string{
+		"env", "POINTSMAN_FAILPOINT=" + Failpoint, "pointsman-agent", "run", "--config", "/etc/pointsman/agent.yaml",
+	}})
 	return node, nil
 }
+
+// Failpoint is the file on a switch that tells its agent after how many steps of a change to kill itself.
+const Failpoint = "/run/pointsman-failpoint"
 
 // agentConfig is the agent's configuration file.
 type agentConfig struct {
