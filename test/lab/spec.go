@@ -157,7 +157,8 @@ type etcdConfig struct {
 
 // frrServices are FRR's daemons in the foreground, zebra first, kept as FRR's own watchfrr keeps them: a daemon that starts is given
 // the saved configuration, if there is one, and when zebra ends, all others start anew after it, since bgpd tells a new zebra
-// nothing of routes whose sessions have stayed.
+// nothing of routes whose sessions have stayed. They come before all else on the guest's one processor, as FRR's unit of systemd asks
+// (Nice=-5), and bfdd, which on a switch would have a processor when it needs one, before them.
 func frrServices() []Service {
 	var services []Service
 	for _, daemon := range []string{"zebra", "bgpd", "staticd", "bfdd"} {
@@ -165,9 +166,13 @@ func frrServices() []Service {
 		if daemon != "zebra" {
 			boundTo = "zebra"
 		}
+		nice := "-5"
+		if daemon == "bfdd" {
+			nice = "-20"
+		}
 		services = append(services, Service{
 			Name: daemon, BoundTo: boundTo,
-			Command: []string{"/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
+			Command: []string{"nice", "-n", nice, "/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
 				"--log", "file:/var/log/frr/" + daemon + ".log", "--log-level", "informational"},
 			Ready:       "/run/frr/" + daemon + ".vty",
 			Configure:   []string{"vtysh", "-b", "-d", daemon},

@@ -98,10 +98,9 @@ type end struct {
 	mu       sync.Mutex
 	heard    bool // something has come from the other end
 	sent     int
-	seen     map[uint64]bool
+	seen     map[uint64]time.Time
 	last     [Flows]arrival
 	longest  time.Duration
-	outage   time.Duration
 	finished bool
 }
 
@@ -112,7 +111,7 @@ type arrival struct {
 }
 
 func listen(p Path) (*end, error) {
-	e := &end{path: p, seen: map[uint64]bool{}}
+	e := &end{path: p, seen: map[uint64]time.Time{}}
 	for i := range Flows {
 		conn, err := net.ListenUDP("udp", net.UDPAddrFromAddrPort(netip.AddrPortFrom(p.Local, uint16(FirstPort+i))))
 		if err != nil {
@@ -160,22 +159,38 @@ func (e *end) note(flow int, number uint64, at time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.heard = true
-	if number == hello || e.seen[number] || e.finished {
+	if _, twice := e.seen[number]; twice || number == hello || e.finished {
 		return
 	}
-	e.seen[number] = true
+	e.seen[number] = at
 	last := e.last[flow]
 	if !last.at.IsZero() {
 		if number < last.number {
 			return // overtaken on another way
 		}
-		gap := at.Sub(last.at)
-		e.longest = max(e.longest, gap)
-		if missing := (number-last.number)/Flows - 1; missing > 0 {
-			e.outage = max(e.outage, min(gap, time.Duration(missing+1)*Flows*Interval))
-		}
+		e.longest = max(e.longest, at.Sub(last.at))
 	}
 	e.last[flow] = arrival{at, number}
+}
+
+// outage is the longest run of packets of one flow that never came. It is no longer than the time between those around it: a burst may
+// be lost in no time.
+func (e *end) outage() time.Duration {
+	var longest time.Duration
+	for _, last := range e.last {
+		var before arrival
+		for number := last.number % Flows; number <= last.number; number += Flows {
+			at, came := e.seen[number]
+			if !came {
+				continue
+			}
+			if missing := (number-before.number)/Flows - 1; !before.at.IsZero() && missing > 0 {
+				longest = max(longest, min(at.Sub(before.at), time.Duration(missing+1)*Flows*Interval))
+			}
+			before = arrival{at, number}
+		}
+	}
+	return longest
 }
 
 // report closes the books. A flow that was silent to the end has its gap until then.
@@ -183,11 +198,11 @@ func (e *end) report() Report {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.finished = true
-	now := time.Now().Add(-linger)
+	now, outage := time.Now().Add(-linger), e.outage()
 	for _, last := range e.last {
 		if gap := now.Sub(last.at); !last.at.IsZero() && gap > linger { // the ends do not stop at the same moment
-			e.longest, e.outage = max(e.longest, gap), max(e.outage, gap)
+			e.longest, outage = max(e.longest, gap), max(outage, gap)
 		}
 	}
-	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest, Outage: e.outage}
+	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest, Outage: outage}
 }

@@ -58,14 +58,15 @@ func TestOutage(t *testing.T) {
 		"lost":                {[]arrival{{at(0), 0}, {at(400), 40}, {at(440), 44}}, 400, 400},
 		"lost, then late":     {[]arrival{{at(0), 0}, {at(900), 12}}, 900, 120},
 		"lost out of a burst": {[]arrival{{at(0), 0}, {at(50), 400}}, 50, 50},
+		"long overtaken":      {[]arrival{{at(0), 0}, {at(900), 40}, {at(901), 4}, {at(902), 8}, {at(903), 16}, {at(904), 36}, {at(905), 44}}, 900, 1},
 		"overtaken":           {[]arrival{{at(0), 4}, {at(10), 0}, {at(40), 8}}, 40, 0},
 	} {
-		e := &end{seen: map[uint64]bool{}}
+		e := &end{seen: map[uint64]time.Time{}}
 		for _, a := range tc.arrivals {
 			e.note(0, a.number, a.at)
 		}
-		if e.longest != tc.gap*time.Millisecond || e.outage != tc.outage*time.Millisecond {
-			t.Errorf("%s: gap %v and outage %v, want %d and %d ms", name, e.longest, e.outage, tc.gap, tc.outage)
+		if e.longest != tc.gap*time.Millisecond || e.outage() != tc.outage*time.Millisecond {
+			t.Errorf("%s: gap %v and outage %v, want %d and %d ms", name, e.longest, e.outage(), tc.gap, tc.outage)
 		}
 	}
 }
