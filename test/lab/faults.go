@@ -45,6 +45,37 @@ func (f *Fabric) setPort(ctx context.Context, node, port string, in bool) error 
 	return nil
 }
 
+// Recable exchanges what two ports of leaves, such as "leaf01:swp1", are cabled to: machines, spines, or nothing. The same again undoes
+// it. Cut and Heal go on naming cables as the topology has them.
+func (f *Fabric) Recable(ctx context.Context, a, b string) error {
+	return f.cabling(ctx, opRecable, a, b, true)
+}
+
+// Hub puts a hub where the cables of two ports of leaves meet: the first port hears both far ends, the second nobody.
+func (f *Fabric) Hub(ctx context.Context, a, b string) error {
+	return f.cabling(ctx, opHub, a, b, true)
+}
+
+// Unhub takes out a hub that Hub has put in.
+func (f *Fabric) Unhub(ctx context.Context, a, b string) error {
+	return f.cabling(ctx, opHub, a, b, false)
+}
+
+func (f *Fabric) cabling(ctx context.Context, op, a, b string, in bool) error {
+	req := request{Op: op, Up: in}
+	for i, text := range [2]string{a, b} {
+		node, port, ok := strings.Cut(text, ":")
+		if !ok || node == "" || port == "" {
+			return fmt.Errorf("%s %q: write LEAF:PORT, such as leaf01:swp1", op, text)
+		}
+		req.Ends[i] = Endpoint{node, port}
+	}
+	if _, err := f.do(ctx, req, nil, nil, nil); err != nil {
+		return fmt.Errorf("%s %s and %s: %w", op, a, b, err)
+	}
+	return nil
+}
+
 // Freeze stops services of a node where they stand (SIGSTOP): their sessions stay open and silent. Thaw lets them go on.
 func (f *Fabric) Freeze(ctx context.Context, node string, services ...string) error {
 	return f.signalAll(ctx, node, services, syscall.SIGSTOP)

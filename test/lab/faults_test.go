@@ -27,3 +27,29 @@ func TestCable(t *testing.T) {
 		}
 	}
 }
+
+// TestSeats: the far end of every leaf port has its place, with the MAC address of the port that it is; nothing is a place too.
+func TestSeats(t *testing.T) {
+	topology, err := Parse([]byte("spines: 1\nracks: [{leaves: 1, machines: 1, spare-ports: 1}]\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	spec, err := specFor(topology, "", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := seats(spec)
+	inv := topology.Inventory()
+	for near, want := range map[Endpoint]seat{
+		{"leaf01", "swp1"}:  {Endpoint{"machine01", "lan0"}, inv.Machines[0].Uplinks[0].MAC},
+		{"leaf01", "swp2"}:  {Endpoint{"", spareName(1)}, nil},
+		{"leaf01", "swp49"}: {Endpoint{"spine01", "swp1"}, inv.Switches[0].Ports[0].MAC},
+	} {
+		if s := got[near]; s.Endpoint != want.Endpoint || s.mac.String() != want.mac.String() {
+			t.Errorf("%s: %v, want %v", near, s, want)
+		}
+	}
+	if len(got) != 3 {
+		t.Errorf("%d far ends: %v", len(got), got)
+	}
+}

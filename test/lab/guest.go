@@ -44,6 +44,9 @@ type fabricGuest struct {
 
 	plugs  sync.Mutex                 // held while ports or plugs are pulled
 	pulled map[string]map[string]bool // by node: ports that are pulled
+	seats  map[Endpoint]seat          // where the far end of each leaf port's cable is
+	hubs   map[Endpoint]string        // leaf ports whose cables meet in a hub
+	hubbed int                        // hubs so far
 }
 
 func fabricMain(raw json.RawMessage) (any, error) {
@@ -51,6 +54,7 @@ func fabricMain(raw json.RawMessage) (any, error) {
 	if err := json.Unmarshal(raw, &g.spec); err != nil {
 		return nil, err
 	}
+	g.seats, g.hubs = seats(g.spec), map[Endpoint]string{}
 	if err := unix.Sethostname([]byte("lab")); err != nil {
 		return nil, err
 	}
@@ -117,6 +121,10 @@ func (g *fabricGuest) handle(req request, f *framer, gone context.Context) (resp
 		return response{}, g.power(req.Target, req.Up)
 	case opPort:
 		return response{}, g.port(req.Target, req.Port, req.Up)
+	case opRecable:
+		return response{}, g.recable(req.Ends[0], req.Ends[1])
+	case opHub:
+		return response{}, g.hub(req.Ends[0], req.Ends[1], req.Up)
 	case opPartition:
 		return response{}, partition(req.Target, req.Up)
 	default:

@@ -71,7 +71,7 @@ func makeLinks(spec guestSpec, pids map[string]int) error {
 			PeerName:  c.Ends[1].Port, PeerMTU: fabricMTU, PeerHardwareAddr: net.HardwareAddr(c.MACs[1]),
 		}
 		if c.Ends[1] == (Endpoint{}) {
-			link.PeerName = fmt.Sprintf("spare%d", i) // stays in the root namespace and down: the port has no carrier
+			link.PeerName = spareName(i) // stays in the root namespace and down: the port has no carrier
 		} else {
 			link.PeerNamespace = netlink.NsPid(pids[c.Ends[1].Node])
 		}

@@ -36,6 +36,8 @@ const (
 	opLink      = "link"      // set the port Port up or down
 	opPower     = "power"     // guest: switch the node Target off or on
 	opPort      = "port"      // guest: pull the port Port of the node Target, or put it back
+	opRecable   = "recable"   // guest: exchange what the two leaf ports Ends are cabled to
+	opHub       = "hub"       // guest: have the cables of the two leaf ports Ends meet in a hub, or take it out
 	opBlackhole = "blackhole" // node: drop all that its front-panel ports send, or no longer
 	opPartition = "partition" // guest: take the switch Target off the management network, or put it back
 )
@@ -56,6 +58,7 @@ type request struct {
 	Port    string        `json:",omitempty"`
 	Target  string        `json:",omitempty"`
 	Up      bool          `json:",omitempty"`
+	Ends    [2]Endpoint
 }
 
 // response ends a request. Error is empty for a program that ran, whatever its exit code.

@@ -37,7 +37,32 @@ func faultCommands() []*cobra.Command {
 		fault(&cobra.Command{
 			Use: "plug NODE PORT", Short: "Put a port back that lab pull has pulled, as if it were new", Args: cobra.ExactArgs(2),
 		}, func(ctx context.Context, f *lab.Fabric, args []string) error { return f.Plug(ctx, args[0], args[1]) }),
-	}, nodeFaults()...)
+	}, append(cablingFaults(), nodeFaults()...)...)
+}
+
+func cablingFaults() []*cobra.Command {
+	var heal bool
+	hub := fault(&cobra.Command{
+		Use: "hub LEAF:PORT LEAF:PORT", Short: "Have two cables meet in a hub: the first port hears both far ends", Args: cobra.ExactArgs(2), Example: "  lab hub leaf01:swp1 leaf01:swp2",
+		Long: "Put a hub where the cables of two ports of leaves meet: the first port hears both far ends, the second nobody.",
+	}, func(ctx context.Context, f *lab.Fabric, args []string) error {
+		if heal {
+			return f.Unhub(ctx, args[0], args[1])
+		}
+		return f.Hub(ctx, args[0], args[1])
+	})
+	hub.Flags().BoolVar(&heal, "heal", false, "take the hub out")
+	return []*cobra.Command{
+		fault(&cobra.Command{
+			Use: "recable LEAF:PORT LEAF:PORT", Short: "Exchange what two ports of leaves are cabled to; the same again undoes it", Args: cobra.ExactArgs(2),
+			Long: "Exchange what two ports of leaves are cabled to: machines, spines, or nothing. The same again undoes it.\n" +
+				"Other commands go on naming cables as the topology has them.",
+			Example: "  lab recable leaf02:swp1 leaf02:swp2   # crossed pairs\n  lab recable leaf02:swp1 leaf01:swp2   # twice to one leaf",
+		}, func(ctx context.Context, f *lab.Fabric, args []string) error {
+			return f.Recable(ctx, args[0], args[1])
+		}),
+		hub,
+	}
 }
 
 func nodeFaults() []*cobra.Command {
