@@ -66,6 +66,9 @@ func given(d *store.Data, r Request) (netmodel.MachineView, error) {
 		return m, store.Refuse(store.Precondition, "machine: %q is in rack %q, not in %q", r.Machine, m.Rack, r.Rack)
 	case m.State == netmodel.MachineAllocated:
 		return m, store.Refuse(store.Precondition, "machine: %q is allocated already", r.Machine)
+	case m.State == netmodel.MachineFaulty:
+		return m, store.Refuse(store.Precondition, "machine: %q is faulty: %s; put that right, and it is free again by itself, or ask for another: pointsmanctl machine list shows which are free",
+			r.Machine, strings.Join(m.Faults, "; "))
 	case m.State != netmodel.MachineFree:
 		return m, store.Refuse(store.Precondition, "machine: %q is %s: %s", r.Machine, m.State, strings.Join(m.Faults, "; "))
 	}
