@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"syscall"
 	"testing"
@@ -64,37 +63,4 @@ func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after int,
 	})
 	during("release", func() { release(ctx, t, f, a) })
 	return any
-}
-
-// TestControlAway: with the control plane killed, and with a leaf's management cut and its agent killed on top, no packet is lost; what
-// was asked for meanwhile is done once both are back.
-func TestControlAway(t *testing.T) {
-	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
-		p := newPair(ctx, t, f, "control-away")
-		lossless := func(what string, do func() error) {
-			t.Helper()
-			worst := p.measured(ctx, t, f, what, func() {
-				if err := do(); err != nil {
-					t.Fatalf("%s: %v", what, err)
-				}
-			})
-			if worst.Lost > 0 {
-				t.Errorf("%s: %d packets lost, longest gap %v", what, worst.Lost, worst.Gap)
-			}
-		}
-		lossless("control plane and etcd away for 15 s", func() error {
-			err := f.CP.Kill()
-			time.Sleep(15 * time.Second) // longer than a heartbeat lives
-			return errors.Join(err, f.StartControlPlane(ctx, ""))
-		})
-		lossless("management of leaf01 cut, its agent killed", func() error {
-			if err := f.Lab.PartitionManagement(ctx, "leaf01", true); err != nil {
-				return err
-			}
-			err := f.Lab.Kill(ctx, "leaf01", "agent", syscall.SIGKILL)
-			time.Sleep(12 * time.Second) // the new agent has nothing but its disk
-			return errors.Join(err, f.Lab.PartitionManagement(ctx, "leaf01", false))
-		})
-		release(ctx, t, f, p.a, p.b)
-	})
 }
