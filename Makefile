@@ -49,14 +49,14 @@ test-unit: ## unit, property, fuzz-seed, golden and guest tests
 	go test -timeout 15m $$(go list ./... | grep -v /test/e2e)
 
 # Scripts that have not been seen to pass twice are left out of `make test`, by name and out loud; `make e2e-all` runs them too.
-E2E_OPEN := TestLeafFaults|TestSpineFaults|TestCutLinks|TestForeignSpeakers|TestAgentKilledInTheMiddle|TestControlAway|TestHotPlug|TestAgentAtHand
+E2E_OPEN := TestLeafFaults|TestSpineFaults|TestCutLinks|TestForeignSpeakers|TestAgentKilledInTheMiddle|TestControlAway|TestHotPlug|TestAgentAtHand|TestEtcdCompacted|TestControlKilledInAllocation|TestManagementCut|TestCabling
 
 e2e: build ## the end-to-end scripts on one shared fabric
 	@echo "left out, not proven yet: $(E2E_OPEN) (make e2e-all runs them)"
 	go test -count=1 -timeout 60m -v -skip '$(E2E_OPEN)' $(E2E)
 
-e2e-all: build ## all end-to-end scripts, those that are not proven yet among them
-	go test -count=1 -timeout 90m -v $(E2E)
+e2e-all: build ## all end-to-end scripts, those that are not proven yet among them; etcd stays away for 5 minutes
+	POINTSMAN_ETCD_AWAY=$${POINTSMAN_ETCD_AWAY:-5m} go test -count=1 -timeout 90m -v $(E2E)
 
 FUZZTIME ?= 10s
 fuzz: ## fuzz every parser of outside bytes for FUZZTIME each
