@@ -75,7 +75,7 @@ func TestCabling(t *testing.T) {
 			w.try(ctx, t, f, p)
 		}
 		// An uplink is taken away for the next one, at which the other rack's packets may be on their way: the tenant is in one rack.
-		near := pair{p.a, allocate(ctx, t, f, "cabling", "machine03"), p.vrf}
+		near := pair{"cabling, one rack", p.a, allocate(ctx, t, f, "cabling", "machine03"), p.vrf}
 		uplink := wrongCabling{
 			name: "an uplink where a machine should be",
 			machines: map[string]string{

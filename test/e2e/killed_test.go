@@ -3,9 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"syscall"
 	"testing"
-	"time"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/test/fabric"
