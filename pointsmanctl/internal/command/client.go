@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/status"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -49,13 +48,21 @@ func (a *app) api() (*client, error) {
 	if a.client != nil {
 		return a.client, nil
 	}
+	if err := a.settle(); err != nil {
+		return nil, err
+	}
+	trust, err := a.target.credentials()
+	if err != nil {
+		return nil, err
+	}
 	conn, err := grpc.NewClient(a.server,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(trust),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second}}),
 		grpc.WithChainUnaryInterceptor(
 			limit(a.timeout),
 			// Requests carry an id, so that one which was carried out although its answer got lost is not carried out again.
 			retry.UnaryClientInterceptor(retry.WithMax(attempts), retry.WithCodes(codes.Unavailable), retry.WithBackoff(retry.BackoffExponential(firstWait))),
+			a.noteLost,
 		),
 	)
 	if err != nil {
@@ -87,8 +94,26 @@ func limit(timeout time.Duration) grpc.UnaryClientInterceptor {
 	}
 }
 
+// noteLost keeps why a request did not get through: of those that are tried until their time ends, only that is told to the caller.
+func (a *app) noteLost(ctx context.Context, method string, req, reply any, cc *grpc.ClientConn, invoke grpc.UnaryInvoker, opts ...grpc.CallOption) error {
+	err := invoke(ctx, method, req, reply, cc, opts...)
+	if status.Code(err) == codes.Unavailable {
+		why := status.Convert(err).Message()
+		a.lost.Store(&why)
+	}
+	return err
+}
+
 // requestID makes the id under which a request and its retries count once.
 func requestID() string { return rand.Text() }
+
+// asked is the control plane as errors name it.
+func (a *app) asked() string {
+	if a.target.named == "" {
+		return a.server
+	}
+	return a.server + " (context " + a.target.named + ")"
+}
 
 // explain says what to do about an error where the API could not.
 func (a *app) explain(err error) string {
@@ -98,11 +123,14 @@ func (a *app) explain(err error) string {
 	}
 	switch st.Code() {
 	case codes.Unavailable:
-		return fmt.Sprintf("the control plane at %s does not answer: %s. Start it, or name another one with --server or $%s", a.server, st.Message(), serverVariable)
+		return fmt.Sprintf("the control plane at %s does not answer: %s. Start it, or name another one with --server or $%s, or --context", a.asked(), st.Message(), serverVariable)
 	case codes.DeadlineExceeded:
-		return fmt.Sprintf("the control plane at %s did not answer in time: try again, or give it longer with --timeout", a.server)
+		if why := a.lost.Load(); why != nil {
+			return fmt.Sprintf("the control plane at %s could not be reached in time: %s", a.asked(), *why)
+		}
+		return fmt.Sprintf("the control plane at %s did not answer in time: try again, or give it longer with --timeout", a.asked())
 	case codes.Unimplemented:
-		return fmt.Sprintf("the control plane at %s is older than this pointsmanctl: %s", a.server, st.Message())
+		return fmt.Sprintf("the control plane at %s is older than this pointsmanctl: %s", a.asked(), st.Message())
 	case codes.Canceled:
 		return "interrupted"
 	default:

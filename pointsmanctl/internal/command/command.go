@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -28,7 +29,6 @@ const (
 	defaultServer  = "127.0.0.1:7443"
 	defaultProject = "default"
 	defaultTimeout = 30 * time.Second
-	serverVariable = "POINTSMAN_SERVER"
 )
 
 // World is what a run may touch besides the API: files are opened by name.
@@ -59,7 +59,9 @@ type app struct {
 	project string
 	output  string
 	timeout time.Duration
+	target  target
 	client  *client
+	lost    atomic.Pointer[string] // why a request did not get through, if one did not
 }
 
 // Main runs pointsmanctl with arguments and returns its exit code.
@@ -111,18 +113,11 @@ A first session: a pool of prefixes, a network carved from it, and a machine in 
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	server := a.Getenv(serverVariable)
-	if server == "" {
-		server = defaultServer
-	}
+	a.targetFlags(root)
 	flags := root.PersistentFlags()
-	flags.StringVar(&a.server, "server", server, "address of the control plane's API ($"+serverVariable+")")
-	flags.StringVar(&a.project, "project", defaultProject, "project of networks, addresses and allocations")
 	flags.StringVarP(&a.output, "output", "o", string(output.Table), "how to print: "+strings.Join(output.Formats, ", "))
 	flags.DurationVar(&a.timeout, "timeout", defaultTimeout, "how long to try one request")
 	fixed(root, "output", output.Formats...)
-	fixed(root, "project")
-	fixed(root, "server")
 	fixed(root, "timeout")
 	root.PersistentPreRunE = func(*cobra.Command, []string) error {
 		_, err := output.ParseFormat(a.output)
@@ -130,7 +125,8 @@ A first session: a pool of prefixes, a network carved from it, and a machine in 
 	}
 	root.AddCommand(
 		a.allocateCommand(), a.releaseCommand(), a.moveCommand(), a.receiptCommand(), a.allocationCommand(),
-		a.networkCommand(), a.ipCommand(), a.machineCommand(), a.switchCommand(), a.watchCommand(), a.versionCommand(),
+		a.networkCommand(), a.ipCommand(), a.machineCommand(), a.switchCommand(), a.watchCommand(),
+		a.contextCommand(), a.versionCommand(),
 	)
 	return root
 }

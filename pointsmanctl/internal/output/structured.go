@@ -42,6 +42,10 @@ func writeYAML(w io.Writer, m proto.Message) error {
 	if err != nil {
 		return err
 	}
+	return layOut(w, b)
+}
+
+func layOut(w io.Writer, b []byte) error {
 	var doc yaml.Node
 	if err := yaml.Unmarshal(b, &doc); err != nil {
 		return fmt.Errorf("read the JSON form as YAML: %w", err)
