@@ -69,8 +69,10 @@ protocol bgp {{.}} {
 }
 {{end}}`))
 
-// frrConfig is for FRR 8, with BFD.
-var frrConfig = template.Must(template.New("frr.conf").Parse(`interface lo
+// frrConfig is for FRR 8, with BFD. Without its first line, zebra 8.4.4 leaves a next hop out of its group for good when its link went
+// and came back; on a switch, the agent sets that right.
+var frrConfig = template.Must(template.New("frr.conf").Parse(`no zebra nexthop kernel enable
+interface lo
 {{range .V4}} ip address {{.}}
 {{end}}{{range .V6}} ipv6 address {{.}}
 {{end}}exit
