@@ -12,9 +12,9 @@ import (
 )
 
 const (
-	// knownLimit is how long zebra may take to hear of new devices. After it the VNI is configured all the same: it comes up later.
-	knownLimit    = 5 * time.Second
-	knownInterval = 10 * time.Millisecond
+	// defaultDeviceWait is how long zebra may take to hear of new devices. After it the VNI is configured all the same: it comes up later.
+	defaultDeviceWait = 5 * time.Second
+	knownInterval     = 10 * time.Millisecond
 )
 
 // awaitDevices waits until zebra knows the devices of each VNI that changes add. Told of a VNI first, zebra takes it down and up
@@ -22,7 +22,7 @@ const (
 // queue, sends nothing, and the router MACs that zebra dropped in between are missing for good (seen with 8.4.4 on a busy machine:
 // routes in the kernel, their next hops without a neighbour entry).
 func (c *Client) awaitDevices(ctx context.Context, changes []frr.Change) {
-	ctx, cancel := context.WithTimeout(ctx, knownLimit)
+	ctx, cancel := context.WithTimeout(ctx, c.deviceWait)
 	defer cancel()
 	for _, change := range changes {
 		vrf, vni, ok := addsVNI(change)

@@ -7,12 +7,14 @@
 package frr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/pointsman/pointsman/pkg/frr"
 )
@@ -33,13 +35,16 @@ type Options struct {
 	ConfigFile string
 	// Writer is WriterVTY, the default, or WriterReload.
 	Writer string
-	Log    *slog.Logger
+	// DeviceWait is how long zebra may take to hear of a new VNI's devices before the VNI is configured all the same; 0 means 5 s.
+	DeviceWait time.Duration
+	Log        *slog.Logger
 }
 
 // Client is FRR on this host. It is safe for concurrent use; connections are made when they are needed, kept open, and made
 // anew when a daemon restarted.
 type Client struct {
 	dir, configFile, writer string
+	deviceWait              time.Duration
 	log                     *slog.Logger
 	daemons                 map[string]*daemon
 
@@ -64,7 +69,7 @@ var optional = map[string]bool{staticd: true}
 // New returns a client. It does not connect.
 func New(o Options) *Client {
 	c := &Client{
-		dir: o.Dir, configFile: o.ConfigFile, writer: o.Writer, log: o.Log,
+		dir: o.Dir, configFile: o.ConfigFile, writer: o.Writer, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
 		daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
 	}
 	if c.dir == "" {

@@ -45,7 +45,10 @@ func parse(t *testing.T, text string) frr.Config {
 func start(t *testing.T, writer string) (*frrguest.FRR, *frrsystem.Client) {
 	t.Helper()
 	daemons := frrguest.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer})
+	client := frrsystem.New(frrsystem.Options{
+		Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer,
+		DeviceWait: 50 * time.Millisecond, // there are no devices
+	})
 	t.Cleanup(func() { client.Close() })
 	return daemons, client
 }
