@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -134,4 +135,28 @@ func (s allocationServer) WatchReceipt(req *apiv1.WatchReceiptRequest, stream gr
 		return errStopping
 	}
 	return err
+}
+
+// ListProbes joins questions and answers, as this replica knows them.
+func (s allocationServer) ListProbes(_ context.Context, req *apiv1.ListProbesRequest) (*apiv1.ListProbesResponse, error) {
+	a, err := s.allocations.Get(project(req.GetProject()), req.GetId())
+	if err != nil {
+		return nil, err
+	}
+	out := &apiv1.ListProbesResponse{}
+	s.all.store.Read(func(d *store.Data) {
+		for at, asked := range d.Probes {
+			if at.Allocation != a.ID || asked.Value.Project != a.Project {
+				continue
+			}
+			_, alive := d.Alive[at.Switch]
+			probe := &apiv1.Probe{Switch: at.Switch, Alive: alive, Intent: wire.ProbeToProto(asked.Value)}
+			if answered, ok := d.ProbeStatuses[at]; ok {
+				probe.Status = wire.ProbeStatusToProto(answered.Value)
+			}
+			out.Probes = append(out.Probes, probe)
+		}
+	})
+	slices.SortFunc(out.Probes, func(a, b *apiv1.Probe) int { return cmp.Compare(a.GetSwitch(), b.GetSwitch()) })
+	return out, nil
 }

@@ -93,7 +93,13 @@ func (t token) String() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-func parseToken(req listRequest) (token, error) {
+// paged is a request whose answer comes in pages.
+type paged interface {
+	proto.Message
+	GetPageToken() string
+}
+
+func parseToken(req paged) (token, error) {
 	var t token
 	raw, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
 	if err != nil || json.Unmarshal(raw, &t) != nil || t.Offset < 0 {
@@ -106,10 +112,12 @@ func parseToken(req listRequest) (token, error) {
 }
 
 // selectionHash tells the selections of lists apart: all fields but those that go from page to page.
-func selectionHash(req listRequest) []byte {
+func selectionHash(req proto.Message) []byte {
 	bare := proto.Clone(req).ProtoReflect()
 	for _, name := range []protoreflect.Name{"page_size", "page_token", "min_resource_version"} {
-		bare.Clear(bare.Descriptor().Fields().ByName(name))
+		if field := bare.Descriptor().Fields().ByName(name); field != nil {
+			bare.Clear(field)
+		}
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(bare.Interface()) // what was decoded can be encoded
 	sum := sha256.Sum256(append([]byte(bare.Descriptor().FullName()), raw...))

@@ -40,7 +40,7 @@ func newREST() (*rest, error) {
 	gateway := runtime.NewServeMux()
 	for _, register := range []func(context.Context, *runtime.ServeMux, *grpc.ClientConn) error{
 		apiv1.RegisterNetworkServiceHandler, apiv1.RegisterIPServiceHandler, apiv1.RegisterMachineServiceHandler,
-		apiv1.RegisterSwitchServiceHandler, apiv1.RegisterAllocationServiceHandler,
+		apiv1.RegisterSwitchServiceHandler, apiv1.RegisterAllocationServiceHandler, apiv1.RegisterChangeServiceHandler,
 	} {
 		if err := register(context.Background(), gateway, conn); err != nil {
 			return nil, fmt.Errorf("register REST: %w", err)

@@ -5357,6 +5357,175 @@ func (x *DeleteAllocationResponse) GetPendingRelease() []*PendingRelease {
 	return nil
 }
 
+type ListProbesRequest struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	// Of the allocation.
+	Id            string `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProbesRequest) Reset() {
+	*x = ListProbesRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProbesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProbesRequest) ProtoMessage() {}
+
+func (x *ListProbesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProbesRequest.ProtoReflect.Descriptor instead.
+func (*ListProbesRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *ListProbesRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *ListProbesRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+type ListProbesResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// By switch.
+	Probes        []*Probe `protobuf:"bytes,1,rep,name=probes,proto3" json:"probes,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListProbesResponse) Reset() {
+	*x = ListProbesResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListProbesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListProbesResponse) ProtoMessage() {}
+
+func (x *ListProbesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListProbesResponse.ProtoReflect.Descriptor instead.
+func (*ListProbesResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *ListProbesResponse) GetProbes() []*Probe {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+// Probe is a question to a switch whether it holds an allocation's routes, and its answer.
+type Probe struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Switch string                 `protobuf:"bytes,1,opt,name=switch,proto3" json:"switch,omitempty"`
+	// The switch's heartbeat is valid: without, its answer is old.
+	Alive  bool         `protobuf:"varint,2,opt,name=alive,proto3" json:"alive,omitempty"`
+	Intent *ProbeIntent `protobuf:"bytes,3,opt,name=intent,proto3" json:"intent,omitempty"`
+	// Absent until the switch has answered.
+	Status        *ProbeStatus `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Probe) Reset() {
+	*x = Probe{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Probe) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Probe) ProtoMessage() {}
+
+func (x *Probe) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Probe.ProtoReflect.Descriptor instead.
+func (*Probe) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *Probe) GetSwitch() string {
+	if x != nil {
+		return x.Switch
+	}
+	return ""
+}
+
+func (x *Probe) GetAlive() bool {
+	if x != nil {
+		return x.Alive
+	}
+	return false
+}
+
+func (x *Probe) GetIntent() *ProbeIntent {
+	if x != nil {
+		return x.Intent
+	}
+	return nil
+}
+
+func (x *Probe) GetStatus() *ProbeStatus {
+	if x != nil {
+		return x.Status
+	}
+	return nil
+}
+
 type WatchReceiptRequest struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Project string                 `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
@@ -5369,7 +5538,7 @@ type WatchReceiptRequest struct {
 
 func (x *WatchReceiptRequest) Reset() {
 	*x = WatchReceiptRequest{}
-	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[67]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -5381,7 +5550,7 @@ func (x *WatchReceiptRequest) String() string {
 func (*WatchReceiptRequest) ProtoMessage() {}
 
 func (x *WatchReceiptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_api_proto_msgTypes[64]
+	mi := &file_pkg_api_v1_api_proto_msgTypes[67]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -5394,7 +5563,7 @@ func (x *WatchReceiptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WatchReceiptRequest.ProtoReflect.Descriptor instead.
 func (*WatchReceiptRequest) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{64}
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{67}
 }
 
 func (x *WatchReceiptRequest) GetProject() string {
@@ -5416,6 +5585,362 @@ func (x *WatchReceiptRequest) GetFollow() bool {
 		return x.Follow
 	}
 	return false
+}
+
+// FieldChange is what became of one field of a resource.
+type FieldChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Field string                 `protobuf:"bytes,1,opt,name=field,proto3" json:"field,omitempty"`
+	// As JSON; empty where the field was not set.
+	Before        string `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	After         string `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FieldChange) Reset() {
+	*x = FieldChange{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[68]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FieldChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FieldChange) ProtoMessage() {}
+
+func (x *FieldChange) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[68]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FieldChange.ProtoReflect.Descriptor instead.
+func (*FieldChange) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{68}
+}
+
+func (x *FieldChange) GetField() string {
+	if x != nil {
+		return x.Field
+	}
+	return ""
+}
+
+func (x *FieldChange) GetBefore() string {
+	if x != nil {
+		return x.Before
+	}
+	return ""
+}
+
+func (x *FieldChange) GetAfter() string {
+	if x != nil {
+		return x.After
+	}
+	return ""
+}
+
+// ResourceChange is what a change made of one resource.
+type ResourceChange struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Such as machines/machine01, switches/leaf01, networks/default/blue, ips/blue/10.1.0.5, allocations/default/web1.
+	Resource string    `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	Type     EventType `protobuf:"varint,2,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
+	// Of a modified one, the fields that differ; of another, all that are or were set.
+	Fields        []*FieldChange `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResourceChange) Reset() {
+	*x = ResourceChange{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[69]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResourceChange) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResourceChange) ProtoMessage() {}
+
+func (x *ResourceChange) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[69]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResourceChange.ProtoReflect.Descriptor instead.
+func (*ResourceChange) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{69}
+}
+
+func (x *ResourceChange) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ResourceChange) GetType() EventType {
+	if x != nil {
+		return x.Type
+	}
+	return EventType_EVENT_TYPE_UNSPECIFIED
+}
+
+func (x *ResourceChange) GetFields() []*FieldChange {
+	if x != nil {
+		return x.Fields
+	}
+	return nil
+}
+
+// ChangeRecord says who changed what, when and by which call.
+type ChangeRecord struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Later changes have greater ids.
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Time   *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=time,proto3" json:"time,omitempty"`
+	Caller string                 `protobuf:"bytes,3,opt,name=caller,proto3" json:"caller,omitempty"`
+	// Full name of the RPC, or of the control plane's own part that acted.
+	Method    string `protobuf:"bytes,4,opt,name=method,proto3" json:"method,omitempty"`
+	RequestId string `protobuf:"bytes,5,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	// Why, if the caller said so.
+	Reason        string            `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
+	Resources     []*ResourceChange `protobuf:"bytes,7,rep,name=resources,proto3" json:"resources,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChangeRecord) Reset() {
+	*x = ChangeRecord{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[70]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChangeRecord) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChangeRecord) ProtoMessage() {}
+
+func (x *ChangeRecord) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[70]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChangeRecord.ProtoReflect.Descriptor instead.
+func (*ChangeRecord) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{70}
+}
+
+func (x *ChangeRecord) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *ChangeRecord) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *ChangeRecord) GetCaller() string {
+	if x != nil {
+		return x.Caller
+	}
+	return ""
+}
+
+func (x *ChangeRecord) GetMethod() string {
+	if x != nil {
+		return x.Method
+	}
+	return ""
+}
+
+func (x *ChangeRecord) GetRequestId() string {
+	if x != nil {
+		return x.RequestId
+	}
+	return ""
+}
+
+func (x *ChangeRecord) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *ChangeRecord) GetResources() []*ResourceChange {
+	if x != nil {
+		return x.Resources
+	}
+	return nil
+}
+
+type ListChangesRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Only changes that concern this resource, such as machines/machine01, switches/leaf01, switches/leaf01/ports/swp1, networks/blue,
+	// ips/blue/10.1.0.5 or allocations/web1: those of itself, and of allocations that hold it.
+	Resource string `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
+	// Of the network or allocation that resource names.
+	Project string `protobuf:"bytes,2,opt,name=project,proto3" json:"project,omitempty"`
+	// At most so many changes; 0 is all.
+	PageSize int32 `protobuf:"varint,3,opt,name=page_size,json=pageSize,proto3" json:"page_size,omitempty"`
+	// next_page_token of the page before; the other fields must be as they were.
+	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
+	// Such as: caller = local AND method : Delete. docs/api.md explains it.
+	Filter        string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesRequest) Reset() {
+	*x = ListChangesRequest{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[71]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesRequest) ProtoMessage() {}
+
+func (x *ListChangesRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[71]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesRequest.ProtoReflect.Descriptor instead.
+func (*ListChangesRequest) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{71}
+}
+
+func (x *ListChangesRequest) GetResource() string {
+	if x != nil {
+		return x.Resource
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetPageSize() int32 {
+	if x != nil {
+		return x.PageSize
+	}
+	return 0
+}
+
+func (x *ListChangesRequest) GetPageToken() string {
+	if x != nil {
+		return x.PageToken
+	}
+	return ""
+}
+
+func (x *ListChangesRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+type ListChangesResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Changes []*ChangeRecord        `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
+	// Empty on the last page.
+	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListChangesResponse) Reset() {
+	*x = ListChangesResponse{}
+	mi := &file_pkg_api_v1_api_proto_msgTypes[72]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListChangesResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListChangesResponse) ProtoMessage() {}
+
+func (x *ListChangesResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_api_proto_msgTypes[72]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListChangesResponse.ProtoReflect.Descriptor instead.
+func (*ListChangesResponse) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_api_proto_rawDescGZIP(), []int{72}
+}
+
+func (x *ListChangesResponse) GetChanges() []*ChangeRecord {
+	if x != nil {
+		return x.Changes
+	}
+	return nil
+}
+
+func (x *ListChangesResponse) GetNextPageToken() string {
+	if x != nil {
+		return x.NextPageToken
+	}
+	return ""
 }
 
 var File_pkg_api_v1_api_proto protoreflect.FileDescriptor
@@ -5898,11 +6423,49 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x17\n" +
 	"\x02id\x18\x03 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"a\n" +
 	"\x18DeleteAllocationResponse\x12E\n" +
-	"\x0fpending_release\x18\x01 \x03(\v2\x1c.pointsman.v1.PendingReleaseR\x0ependingRelease\"`\n" +
+	"\x0fpending_release\x18\x01 \x03(\v2\x1c.pointsman.v1.PendingReleaseR\x0ependingRelease\"F\n" +
+	"\x11ListProbesRequest\x12\x18\n" +
+	"\aproject\x18\x01 \x01(\tR\aproject\x12\x17\n" +
+	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\"A\n" +
+	"\x12ListProbesResponse\x12+\n" +
+	"\x06probes\x18\x01 \x03(\v2\x13.pointsman.v1.ProbeR\x06probes\"\x9b\x01\n" +
+	"\x05Probe\x12\x16\n" +
+	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x14\n" +
+	"\x05alive\x18\x02 \x01(\bR\x05alive\x121\n" +
+	"\x06intent\x18\x03 \x01(\v2\x19.pointsman.v1.ProbeIntentR\x06intent\x121\n" +
+	"\x06status\x18\x04 \x01(\v2\x19.pointsman.v1.ProbeStatusR\x06status\"`\n" +
 	"\x13WatchReceiptRequest\x12\x18\n" +
 	"\aproject\x18\x01 \x01(\tR\aproject\x12\x17\n" +
 	"\x02id\x18\x02 \x01(\tB\a\xbaH\x04r\x02\x10\x01R\x02id\x12\x16\n" +
-	"\x06follow\x18\x03 \x01(\bR\x06follow*\xab\x01\n" +
+	"\x06follow\x18\x03 \x01(\bR\x06follow\"Q\n" +
+	"\vFieldChange\x12\x14\n" +
+	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
+	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\x8c\x01\n" +
+	"\x0eResourceChange\x12\x1a\n" +
+	"\bresource\x18\x01 \x01(\tR\bresource\x12+\n" +
+	"\x04type\x18\x02 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x121\n" +
+	"\x06fields\x18\x03 \x03(\v2\x19.pointsman.v1.FieldChangeR\x06fields\"\xf1\x01\n" +
+	"\fChangeRecord\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
+	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06caller\x18\x03 \x01(\tR\x06caller\x12\x16\n" +
+	"\x06method\x18\x04 \x01(\tR\x06method\x12\x1d\n" +
+	"\n" +
+	"request_id\x18\x05 \x01(\tR\trequestId\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reason\x12:\n" +
+	"\tresources\x18\a \x03(\v2\x1c.pointsman.v1.ResourceChangeR\tresources\"\xd9\x03\n" +
+	"\x12ListChangesRequest\x12\xc1\x02\n" +
+	"\bresource\x18\x01 \x01(\tB\xa4\x02\xbaH\xa0\x02\xba\x01\x9c\x02\n" +
+	"\x10changes.resource\x12\x97\x01must be empty or KIND/NAME, such as machines/machine01, switches/leaf01, switches/leaf01/ports/swp1, networks/blue, ips/blue/10.1.0.5, allocations/web1\x1anthis.matches('^((machines|switches|networks|allocations)/[^/]+|switches/[^/]+/ports/[^/]+|ips/[^/]+/[^/]+)?$')R\bresource\x12\x18\n" +
+	"\aproject\x18\x02 \x01(\tR\aproject\x12$\n" +
+	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
+	"\n" +
+	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\"s\n" +
+	"\x13ListChangesResponse\x124\n" +
+	"\achanges\x18\x01 \x03(\v2\x1a.pointsman.v1.ChangeRecordR\achanges\x12&\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xab\x01\n" +
 	"\vNetworkKind\x12\x1c\n" +
 	"\x18NETWORK_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14NETWORK_KIND_PRIVATE\x10\x01\x12\x17\n" +
@@ -5972,15 +6535,19 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fListSwitches\x12!.pointsman.v1.ListSwitchesRequest\x1a\".pointsman.v1.ListSwitchesResponse\"\x14\x82\xd3\xe4\x93\x02\x0e\x12\f/v1/switches\x12e\n" +
 	"\fUpdateSwitch\x12!.pointsman.v1.UpdateSwitchRequest\x1a\x14.pointsman.v1.Switch\"\x1c\x82\xd3\xe4\x93\x02\x16:\x01*2\x11/v1/switches/{id}\x12p\n" +
 	"\fDeleteSwitch\x12!.pointsman.v1.DeleteSwitchRequest\x1a\".pointsman.v1.DeleteSwitchResponse\"\x19\x82\xd3\xe4\x93\x02\x13*\x11/v1/switches/{id}\x12v\n" +
-	"\rWatchSwitches\x12\".pointsman.v1.WatchSwitchesRequest\x1a#.pointsman.v1.WatchSwitchesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/switches:watch0\x012\xe8\a\n" +
+	"\rWatchSwitches\x12\".pointsman.v1.WatchSwitchesRequest\x1a#.pointsman.v1.WatchSwitchesResponse\"\x1a\x82\xd3\xe4\x93\x02\x14\x12\x12/v1/switches:watch0\x012\xf2\b\n" +
 	"\x11AllocationService\x12\x82\x01\n" +
 	"\x10CreateAllocation\x12%.pointsman.v1.CreateAllocationRequest\x1a\x18.pointsman.v1.Allocation\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/v1/projects/{project}/allocations\x12~\n" +
 	"\rGetAllocation\x12\".pointsman.v1.GetAllocationRequest\x1a\x18.pointsman.v1.Allocation\"/\x82\xd3\xe4\x93\x02)\x12'/v1/projects/{project}/allocations/{id}\x12\x8a\x01\n" +
 	"\x0fListAllocations\x12$.pointsman.v1.ListAllocationsRequest\x1a%.pointsman.v1.ListAllocationsResponse\"*\x82\xd3\xe4\x93\x02$\x12\"/v1/projects/{project}/allocations\x12\x87\x01\n" +
 	"\x10UpdateAllocation\x12%.pointsman.v1.UpdateAllocationRequest\x1a\x18.pointsman.v1.Allocation\"2\x82\xd3\xe4\x93\x02,:\x01*2'/v1/projects/{project}/allocations/{id}\x12\x92\x01\n" +
 	"\x10DeleteAllocation\x12%.pointsman.v1.DeleteAllocationRequest\x1a&.pointsman.v1.DeleteAllocationResponse\"/\x82\xd3\xe4\x93\x02)*'/v1/projects/{project}/allocations/{id}\x12\x95\x01\n" +
-	"\x10WatchAllocations\x12%.pointsman.v1.WatchAllocationsRequest\x1a&.pointsman.v1.WatchAllocationsResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/projects/{project}/allocations:watch0\x01\x12\x89\x01\n" +
-	"\fWatchReceipt\x12!.pointsman.v1.WatchReceiptRequest\x1a\x15.pointsman.v1.Receipt\"=\x82\xd3\xe4\x93\x027\x125/v1/projects/{project}/allocations/{id}/receipt:watch0\x01B1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
+	"\x10WatchAllocations\x12%.pointsman.v1.WatchAllocationsRequest\x1a&.pointsman.v1.WatchAllocationsResponse\"0\x82\xd3\xe4\x93\x02*\x12(/v1/projects/{project}/allocations:watch0\x01\x12\x87\x01\n" +
+	"\n" +
+	"ListProbes\x12\x1f.pointsman.v1.ListProbesRequest\x1a .pointsman.v1.ListProbesResponse\"6\x82\xd3\xe4\x93\x020\x12./v1/projects/{project}/allocations/{id}/probes\x12\x89\x01\n" +
+	"\fWatchReceipt\x12!.pointsman.v1.WatchReceiptRequest\x1a\x15.pointsman.v1.Receipt\"=\x82\xd3\xe4\x93\x027\x125/v1/projects/{project}/allocations/{id}/receipt:watch0\x012x\n" +
+	"\rChangeService\x12g\n" +
+	"\vListChanges\x12 .pointsman.v1.ListChangesRequest\x1a!.pointsman.v1.ListChangesResponse\"\x13\x82\xd3\xe4\x93\x02\r\x12\v/v1/changesB1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
 
 var (
 	file_pkg_api_v1_api_proto_rawDescOnce sync.Once
@@ -5995,7 +6562,7 @@ func file_pkg_api_v1_api_proto_rawDescGZIP() []byte {
 }
 
 var file_pkg_api_v1_api_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_pkg_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 71)
+var file_pkg_api_v1_api_proto_msgTypes = make([]protoimpl.MessageInfo, 79)
 var file_pkg_api_v1_api_proto_goTypes = []any{
 	(NetworkKind)(0),                      // 0: pointsman.v1.NetworkKind
 	(IPKind)(0),                           // 1: pointsman.v1.IPKind
@@ -6068,172 +6635,194 @@ var file_pkg_api_v1_api_proto_goTypes = []any{
 	(*UpdateAllocationRequest)(nil),       // 68: pointsman.v1.UpdateAllocationRequest
 	(*DeleteAllocationRequest)(nil),       // 69: pointsman.v1.DeleteAllocationRequest
 	(*DeleteAllocationResponse)(nil),      // 70: pointsman.v1.DeleteAllocationResponse
-	(*WatchReceiptRequest)(nil),           // 71: pointsman.v1.WatchReceiptRequest
-	nil,                                   // 72: pointsman.v1.Network.LabelsEntry
-	nil,                                   // 73: pointsman.v1.Machine.LabelsEntry
-	nil,                                   // 74: pointsman.v1.CreateNetworkRequest.LabelsEntry
-	nil,                                   // 75: pointsman.v1.UpdateNetworkRequest.LabelsEntry
-	nil,                                   // 76: pointsman.v1.AdoptMachineRequest.LabelsEntry
-	nil,                                   // 77: pointsman.v1.UpdateMachineRequest.LabelsEntry
-	(*timestamppb.Timestamp)(nil),         // 78: google.protobuf.Timestamp
-	(SwitchRole)(0),                       // 79: pointsman.v1.SwitchRole
-	(*SwitchPort)(nil),                    // 80: pointsman.v1.SwitchPort
-	(*Provisioning)(nil),                  // 81: pointsman.v1.Provisioning
-	(*SwitchStatus)(nil),                  // 82: pointsman.v1.SwitchStatus
-	(PortRole)(0),                         // 83: pointsman.v1.PortRole
-	(*PortIntent)(nil),                    // 84: pointsman.v1.PortIntent
-	(*PortStatus)(nil),                    // 85: pointsman.v1.PortStatus
-	(*SessionStatus)(nil),                 // 86: pointsman.v1.SessionStatus
-	(*Discovery)(nil),                     // 87: pointsman.v1.Discovery
-	(*fieldmaskpb.FieldMask)(nil),         // 88: google.protobuf.FieldMask
+	(*ListProbesRequest)(nil),             // 71: pointsman.v1.ListProbesRequest
+	(*ListProbesResponse)(nil),            // 72: pointsman.v1.ListProbesResponse
+	(*Probe)(nil),                         // 73: pointsman.v1.Probe
+	(*WatchReceiptRequest)(nil),           // 74: pointsman.v1.WatchReceiptRequest
+	(*FieldChange)(nil),                   // 75: pointsman.v1.FieldChange
+	(*ResourceChange)(nil),                // 76: pointsman.v1.ResourceChange
+	(*ChangeRecord)(nil),                  // 77: pointsman.v1.ChangeRecord
+	(*ListChangesRequest)(nil),            // 78: pointsman.v1.ListChangesRequest
+	(*ListChangesResponse)(nil),           // 79: pointsman.v1.ListChangesResponse
+	nil,                                   // 80: pointsman.v1.Network.LabelsEntry
+	nil,                                   // 81: pointsman.v1.Machine.LabelsEntry
+	nil,                                   // 82: pointsman.v1.CreateNetworkRequest.LabelsEntry
+	nil,                                   // 83: pointsman.v1.UpdateNetworkRequest.LabelsEntry
+	nil,                                   // 84: pointsman.v1.AdoptMachineRequest.LabelsEntry
+	nil,                                   // 85: pointsman.v1.UpdateMachineRequest.LabelsEntry
+	(*timestamppb.Timestamp)(nil),         // 86: google.protobuf.Timestamp
+	(SwitchRole)(0),                       // 87: pointsman.v1.SwitchRole
+	(*SwitchPort)(nil),                    // 88: pointsman.v1.SwitchPort
+	(*Provisioning)(nil),                  // 89: pointsman.v1.Provisioning
+	(*SwitchStatus)(nil),                  // 90: pointsman.v1.SwitchStatus
+	(PortRole)(0),                         // 91: pointsman.v1.PortRole
+	(*PortIntent)(nil),                    // 92: pointsman.v1.PortIntent
+	(*PortStatus)(nil),                    // 93: pointsman.v1.PortStatus
+	(*SessionStatus)(nil),                 // 94: pointsman.v1.SessionStatus
+	(*Discovery)(nil),                     // 95: pointsman.v1.Discovery
+	(*fieldmaskpb.FieldMask)(nil),         // 96: google.protobuf.FieldMask
+	(*ProbeIntent)(nil),                   // 97: pointsman.v1.ProbeIntent
+	(*ProbeStatus)(nil),                   // 98: pointsman.v1.ProbeStatus
 }
 var file_pkg_api_v1_api_proto_depIdxs = []int32{
 	0,   // 0: pointsman.v1.Network.kind:type_name -> pointsman.v1.NetworkKind
 	7,   // 1: pointsman.v1.Network.announceable:type_name -> pointsman.v1.Announceable
 	8,   // 2: pointsman.v1.Network.carved:type_name -> pointsman.v1.CarvedPrefix
-	78,  // 3: pointsman.v1.Network.create_time:type_name -> google.protobuf.Timestamp
-	72,  // 4: pointsman.v1.Network.labels:type_name -> pointsman.v1.Network.LabelsEntry
+	86,  // 3: pointsman.v1.Network.create_time:type_name -> google.protobuf.Timestamp
+	80,  // 4: pointsman.v1.Network.labels:type_name -> pointsman.v1.Network.LabelsEntry
 	1,   // 5: pointsman.v1.IP.kind:type_name -> pointsman.v1.IPKind
 	2,   // 6: pointsman.v1.IP.state:type_name -> pointsman.v1.IPState
-	78,  // 7: pointsman.v1.IP.create_time:type_name -> google.protobuf.Timestamp
+	86,  // 7: pointsman.v1.IP.create_time:type_name -> google.protobuf.Timestamp
 	3,   // 8: pointsman.v1.Machine.state:type_name -> pointsman.v1.MachineState
 	11,  // 9: pointsman.v1.Machine.connections:type_name -> pointsman.v1.MachineConnection
 	12,  // 10: pointsman.v1.Machine.pending_release:type_name -> pointsman.v1.PendingRelease
-	78,  // 11: pointsman.v1.Machine.create_time:type_name -> google.protobuf.Timestamp
-	73,  // 12: pointsman.v1.Machine.labels:type_name -> pointsman.v1.Machine.LabelsEntry
-	79,  // 13: pointsman.v1.Switch.role:type_name -> pointsman.v1.SwitchRole
-	80,  // 14: pointsman.v1.Switch.ports:type_name -> pointsman.v1.SwitchPort
-	81,  // 15: pointsman.v1.Switch.provisioning:type_name -> pointsman.v1.Provisioning
-	82,  // 16: pointsman.v1.Switch.status:type_name -> pointsman.v1.SwitchStatus
+	86,  // 11: pointsman.v1.Machine.create_time:type_name -> google.protobuf.Timestamp
+	81,  // 12: pointsman.v1.Machine.labels:type_name -> pointsman.v1.Machine.LabelsEntry
+	87,  // 13: pointsman.v1.Switch.role:type_name -> pointsman.v1.SwitchRole
+	88,  // 14: pointsman.v1.Switch.ports:type_name -> pointsman.v1.SwitchPort
+	89,  // 15: pointsman.v1.Switch.provisioning:type_name -> pointsman.v1.Provisioning
+	90,  // 16: pointsman.v1.Switch.status:type_name -> pointsman.v1.SwitchStatus
 	15,  // 17: pointsman.v1.Switch.port_views:type_name -> pointsman.v1.SwitchPortView
-	78,  // 18: pointsman.v1.Switch.create_time:type_name -> google.protobuf.Timestamp
-	83,  // 19: pointsman.v1.SwitchPortView.role:type_name -> pointsman.v1.PortRole
-	84,  // 20: pointsman.v1.SwitchPortView.intent:type_name -> pointsman.v1.PortIntent
-	85,  // 21: pointsman.v1.SwitchPortView.status:type_name -> pointsman.v1.PortStatus
-	86,  // 22: pointsman.v1.SwitchPortView.session:type_name -> pointsman.v1.SessionStatus
-	87,  // 23: pointsman.v1.SwitchPortView.discovery:type_name -> pointsman.v1.Discovery
+	86,  // 18: pointsman.v1.Switch.create_time:type_name -> google.protobuf.Timestamp
+	91,  // 19: pointsman.v1.SwitchPortView.role:type_name -> pointsman.v1.PortRole
+	92,  // 20: pointsman.v1.SwitchPortView.intent:type_name -> pointsman.v1.PortIntent
+	93,  // 21: pointsman.v1.SwitchPortView.status:type_name -> pointsman.v1.PortStatus
+	94,  // 22: pointsman.v1.SwitchPortView.session:type_name -> pointsman.v1.SessionStatus
+	95,  // 23: pointsman.v1.SwitchPortView.discovery:type_name -> pointsman.v1.Discovery
 	16,  // 24: pointsman.v1.Allocation.attachments:type_name -> pointsman.v1.Attachment
 	17,  // 25: pointsman.v1.Allocation.ports:type_name -> pointsman.v1.AllocationPort
 	21,  // 26: pointsman.v1.Allocation.receipt:type_name -> pointsman.v1.Receipt
-	78,  // 27: pointsman.v1.Allocation.create_time:type_name -> google.protobuf.Timestamp
-	78,  // 28: pointsman.v1.AgentTime.time:type_name -> google.protobuf.Timestamp
+	86,  // 27: pointsman.v1.Allocation.create_time:type_name -> google.protobuf.Timestamp
+	86,  // 28: pointsman.v1.AgentTime.time:type_name -> google.protobuf.Timestamp
 	4,   // 29: pointsman.v1.PhaseStamp.phase:type_name -> pointsman.v1.Phase
-	78,  // 30: pointsman.v1.PhaseStamp.time:type_name -> google.protobuf.Timestamp
+	86,  // 30: pointsman.v1.PhaseStamp.time:type_name -> google.protobuf.Timestamp
 	19,  // 31: pointsman.v1.PhaseStamp.agents:type_name -> pointsman.v1.AgentTime
 	20,  // 32: pointsman.v1.Receipt.phases:type_name -> pointsman.v1.PhaseStamp
 	23,  // 33: pointsman.v1.MachineConfig.uplinks:type_name -> pointsman.v1.MachineUplink
 	0,   // 34: pointsman.v1.CreateNetworkRequest.kind:type_name -> pointsman.v1.NetworkKind
 	7,   // 35: pointsman.v1.CreateNetworkRequest.announceable:type_name -> pointsman.v1.Announceable
-	74,  // 36: pointsman.v1.CreateNetworkRequest.labels:type_name -> pointsman.v1.CreateNetworkRequest.LabelsEntry
+	82,  // 36: pointsman.v1.CreateNetworkRequest.labels:type_name -> pointsman.v1.CreateNetworkRequest.LabelsEntry
 	0,   // 37: pointsman.v1.ListNetworksRequest.kind:type_name -> pointsman.v1.NetworkKind
 	9,   // 38: pointsman.v1.ListNetworksResponse.networks:type_name -> pointsman.v1.Network
 	0,   // 39: pointsman.v1.WatchNetworksRequest.kind:type_name -> pointsman.v1.NetworkKind
 	5,   // 40: pointsman.v1.WatchNetworksResponse.type:type_name -> pointsman.v1.EventType
 	9,   // 41: pointsman.v1.WatchNetworksResponse.network:type_name -> pointsman.v1.Network
 	7,   // 42: pointsman.v1.UpdateNetworkRequest.announceable:type_name -> pointsman.v1.Announceable
-	75,  // 43: pointsman.v1.UpdateNetworkRequest.labels:type_name -> pointsman.v1.UpdateNetworkRequest.LabelsEntry
-	88,  // 44: pointsman.v1.UpdateNetworkRequest.update_mask:type_name -> google.protobuf.FieldMask
+	83,  // 43: pointsman.v1.UpdateNetworkRequest.labels:type_name -> pointsman.v1.UpdateNetworkRequest.LabelsEntry
+	96,  // 44: pointsman.v1.UpdateNetworkRequest.update_mask:type_name -> google.protobuf.FieldMask
 	6,   // 45: pointsman.v1.CreateIPRequest.family:type_name -> pointsman.v1.IPFamily
 	10,  // 46: pointsman.v1.ListIPsResponse.ips:type_name -> pointsman.v1.IP
 	5,   // 47: pointsman.v1.WatchIPsResponse.type:type_name -> pointsman.v1.EventType
 	10,  // 48: pointsman.v1.WatchIPsResponse.ip:type_name -> pointsman.v1.IP
-	88,  // 49: pointsman.v1.UpdateIPRequest.update_mask:type_name -> google.protobuf.FieldMask
+	96,  // 49: pointsman.v1.UpdateIPRequest.update_mask:type_name -> google.protobuf.FieldMask
 	3,   // 50: pointsman.v1.ListMachinesRequest.state:type_name -> pointsman.v1.MachineState
 	13,  // 51: pointsman.v1.ListMachinesResponse.machines:type_name -> pointsman.v1.Machine
 	3,   // 52: pointsman.v1.WatchMachinesRequest.state:type_name -> pointsman.v1.MachineState
 	5,   // 53: pointsman.v1.WatchMachinesResponse.type:type_name -> pointsman.v1.EventType
 	13,  // 54: pointsman.v1.WatchMachinesResponse.machine:type_name -> pointsman.v1.Machine
-	76,  // 55: pointsman.v1.AdoptMachineRequest.labels:type_name -> pointsman.v1.AdoptMachineRequest.LabelsEntry
-	77,  // 56: pointsman.v1.UpdateMachineRequest.labels:type_name -> pointsman.v1.UpdateMachineRequest.LabelsEntry
-	88,  // 57: pointsman.v1.UpdateMachineRequest.update_mask:type_name -> google.protobuf.FieldMask
-	79,  // 58: pointsman.v1.CreateSwitchRequest.role:type_name -> pointsman.v1.SwitchRole
-	80,  // 59: pointsman.v1.CreateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
-	81,  // 60: pointsman.v1.CreateSwitchRequest.provisioning:type_name -> pointsman.v1.Provisioning
-	79,  // 61: pointsman.v1.ListSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
+	84,  // 55: pointsman.v1.AdoptMachineRequest.labels:type_name -> pointsman.v1.AdoptMachineRequest.LabelsEntry
+	85,  // 56: pointsman.v1.UpdateMachineRequest.labels:type_name -> pointsman.v1.UpdateMachineRequest.LabelsEntry
+	96,  // 57: pointsman.v1.UpdateMachineRequest.update_mask:type_name -> google.protobuf.FieldMask
+	87,  // 58: pointsman.v1.CreateSwitchRequest.role:type_name -> pointsman.v1.SwitchRole
+	88,  // 59: pointsman.v1.CreateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
+	89,  // 60: pointsman.v1.CreateSwitchRequest.provisioning:type_name -> pointsman.v1.Provisioning
+	87,  // 61: pointsman.v1.ListSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
 	14,  // 62: pointsman.v1.ListSwitchesResponse.switches:type_name -> pointsman.v1.Switch
-	79,  // 63: pointsman.v1.WatchSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
+	87,  // 63: pointsman.v1.WatchSwitchesRequest.role:type_name -> pointsman.v1.SwitchRole
 	5,   // 64: pointsman.v1.WatchSwitchesResponse.type:type_name -> pointsman.v1.EventType
 	14,  // 65: pointsman.v1.WatchSwitchesResponse.switch:type_name -> pointsman.v1.Switch
-	80,  // 66: pointsman.v1.UpdateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
-	88,  // 67: pointsman.v1.UpdateSwitchRequest.update_mask:type_name -> google.protobuf.FieldMask
+	88,  // 66: pointsman.v1.UpdateSwitchRequest.ports:type_name -> pointsman.v1.SwitchPort
+	96,  // 67: pointsman.v1.UpdateSwitchRequest.update_mask:type_name -> google.protobuf.FieldMask
 	16,  // 68: pointsman.v1.CreateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
 	18,  // 69: pointsman.v1.ListAllocationsResponse.allocations:type_name -> pointsman.v1.Allocation
 	5,   // 70: pointsman.v1.WatchAllocationsResponse.type:type_name -> pointsman.v1.EventType
 	18,  // 71: pointsman.v1.WatchAllocationsResponse.allocation:type_name -> pointsman.v1.Allocation
 	16,  // 72: pointsman.v1.UpdateAllocationRequest.attachments:type_name -> pointsman.v1.Attachment
-	88,  // 73: pointsman.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
+	96,  // 73: pointsman.v1.UpdateAllocationRequest.update_mask:type_name -> google.protobuf.FieldMask
 	12,  // 74: pointsman.v1.DeleteAllocationResponse.pending_release:type_name -> pointsman.v1.PendingRelease
-	24,  // 75: pointsman.v1.NetworkService.CreateNetwork:input_type -> pointsman.v1.CreateNetworkRequest
-	25,  // 76: pointsman.v1.NetworkService.GetNetwork:input_type -> pointsman.v1.GetNetworkRequest
-	26,  // 77: pointsman.v1.NetworkService.ListNetworks:input_type -> pointsman.v1.ListNetworksRequest
-	30,  // 78: pointsman.v1.NetworkService.UpdateNetwork:input_type -> pointsman.v1.UpdateNetworkRequest
-	31,  // 79: pointsman.v1.NetworkService.DeleteNetwork:input_type -> pointsman.v1.DeleteNetworkRequest
-	28,  // 80: pointsman.v1.NetworkService.WatchNetworks:input_type -> pointsman.v1.WatchNetworksRequest
-	33,  // 81: pointsman.v1.IPService.CreateIP:input_type -> pointsman.v1.CreateIPRequest
-	34,  // 82: pointsman.v1.IPService.GetIP:input_type -> pointsman.v1.GetIPRequest
-	35,  // 83: pointsman.v1.IPService.ListIPs:input_type -> pointsman.v1.ListIPsRequest
-	39,  // 84: pointsman.v1.IPService.UpdateIP:input_type -> pointsman.v1.UpdateIPRequest
-	40,  // 85: pointsman.v1.IPService.DeleteIP:input_type -> pointsman.v1.DeleteIPRequest
-	37,  // 86: pointsman.v1.IPService.WatchIPs:input_type -> pointsman.v1.WatchIPsRequest
-	42,  // 87: pointsman.v1.MachineService.GetMachine:input_type -> pointsman.v1.GetMachineRequest
-	43,  // 88: pointsman.v1.MachineService.ListMachines:input_type -> pointsman.v1.ListMachinesRequest
-	47,  // 89: pointsman.v1.MachineService.AdoptMachine:input_type -> pointsman.v1.AdoptMachineRequest
-	48,  // 90: pointsman.v1.MachineService.GetMachineConfig:input_type -> pointsman.v1.GetMachineConfigRequest
-	49,  // 91: pointsman.v1.MachineService.OverrideMachineRelease:input_type -> pointsman.v1.OverrideMachineReleaseRequest
-	50,  // 92: pointsman.v1.MachineService.UpdateMachine:input_type -> pointsman.v1.UpdateMachineRequest
-	51,  // 93: pointsman.v1.MachineService.DeleteMachine:input_type -> pointsman.v1.DeleteMachineRequest
-	45,  // 94: pointsman.v1.MachineService.WatchMachines:input_type -> pointsman.v1.WatchMachinesRequest
-	53,  // 95: pointsman.v1.SwitchService.CreateSwitch:input_type -> pointsman.v1.CreateSwitchRequest
-	54,  // 96: pointsman.v1.SwitchService.GetSwitch:input_type -> pointsman.v1.GetSwitchRequest
-	55,  // 97: pointsman.v1.SwitchService.ListSwitches:input_type -> pointsman.v1.ListSwitchesRequest
-	59,  // 98: pointsman.v1.SwitchService.UpdateSwitch:input_type -> pointsman.v1.UpdateSwitchRequest
-	60,  // 99: pointsman.v1.SwitchService.DeleteSwitch:input_type -> pointsman.v1.DeleteSwitchRequest
-	57,  // 100: pointsman.v1.SwitchService.WatchSwitches:input_type -> pointsman.v1.WatchSwitchesRequest
-	62,  // 101: pointsman.v1.AllocationService.CreateAllocation:input_type -> pointsman.v1.CreateAllocationRequest
-	63,  // 102: pointsman.v1.AllocationService.GetAllocation:input_type -> pointsman.v1.GetAllocationRequest
-	64,  // 103: pointsman.v1.AllocationService.ListAllocations:input_type -> pointsman.v1.ListAllocationsRequest
-	68,  // 104: pointsman.v1.AllocationService.UpdateAllocation:input_type -> pointsman.v1.UpdateAllocationRequest
-	69,  // 105: pointsman.v1.AllocationService.DeleteAllocation:input_type -> pointsman.v1.DeleteAllocationRequest
-	66,  // 106: pointsman.v1.AllocationService.WatchAllocations:input_type -> pointsman.v1.WatchAllocationsRequest
-	71,  // 107: pointsman.v1.AllocationService.WatchReceipt:input_type -> pointsman.v1.WatchReceiptRequest
-	9,   // 108: pointsman.v1.NetworkService.CreateNetwork:output_type -> pointsman.v1.Network
-	9,   // 109: pointsman.v1.NetworkService.GetNetwork:output_type -> pointsman.v1.Network
-	27,  // 110: pointsman.v1.NetworkService.ListNetworks:output_type -> pointsman.v1.ListNetworksResponse
-	9,   // 111: pointsman.v1.NetworkService.UpdateNetwork:output_type -> pointsman.v1.Network
-	32,  // 112: pointsman.v1.NetworkService.DeleteNetwork:output_type -> pointsman.v1.DeleteNetworkResponse
-	29,  // 113: pointsman.v1.NetworkService.WatchNetworks:output_type -> pointsman.v1.WatchNetworksResponse
-	10,  // 114: pointsman.v1.IPService.CreateIP:output_type -> pointsman.v1.IP
-	10,  // 115: pointsman.v1.IPService.GetIP:output_type -> pointsman.v1.IP
-	36,  // 116: pointsman.v1.IPService.ListIPs:output_type -> pointsman.v1.ListIPsResponse
-	10,  // 117: pointsman.v1.IPService.UpdateIP:output_type -> pointsman.v1.IP
-	41,  // 118: pointsman.v1.IPService.DeleteIP:output_type -> pointsman.v1.DeleteIPResponse
-	38,  // 119: pointsman.v1.IPService.WatchIPs:output_type -> pointsman.v1.WatchIPsResponse
-	13,  // 120: pointsman.v1.MachineService.GetMachine:output_type -> pointsman.v1.Machine
-	44,  // 121: pointsman.v1.MachineService.ListMachines:output_type -> pointsman.v1.ListMachinesResponse
-	13,  // 122: pointsman.v1.MachineService.AdoptMachine:output_type -> pointsman.v1.Machine
-	22,  // 123: pointsman.v1.MachineService.GetMachineConfig:output_type -> pointsman.v1.MachineConfig
-	13,  // 124: pointsman.v1.MachineService.OverrideMachineRelease:output_type -> pointsman.v1.Machine
-	13,  // 125: pointsman.v1.MachineService.UpdateMachine:output_type -> pointsman.v1.Machine
-	52,  // 126: pointsman.v1.MachineService.DeleteMachine:output_type -> pointsman.v1.DeleteMachineResponse
-	46,  // 127: pointsman.v1.MachineService.WatchMachines:output_type -> pointsman.v1.WatchMachinesResponse
-	14,  // 128: pointsman.v1.SwitchService.CreateSwitch:output_type -> pointsman.v1.Switch
-	14,  // 129: pointsman.v1.SwitchService.GetSwitch:output_type -> pointsman.v1.Switch
-	56,  // 130: pointsman.v1.SwitchService.ListSwitches:output_type -> pointsman.v1.ListSwitchesResponse
-	14,  // 131: pointsman.v1.SwitchService.UpdateSwitch:output_type -> pointsman.v1.Switch
-	61,  // 132: pointsman.v1.SwitchService.DeleteSwitch:output_type -> pointsman.v1.DeleteSwitchResponse
-	58,  // 133: pointsman.v1.SwitchService.WatchSwitches:output_type -> pointsman.v1.WatchSwitchesResponse
-	18,  // 134: pointsman.v1.AllocationService.CreateAllocation:output_type -> pointsman.v1.Allocation
-	18,  // 135: pointsman.v1.AllocationService.GetAllocation:output_type -> pointsman.v1.Allocation
-	65,  // 136: pointsman.v1.AllocationService.ListAllocations:output_type -> pointsman.v1.ListAllocationsResponse
-	18,  // 137: pointsman.v1.AllocationService.UpdateAllocation:output_type -> pointsman.v1.Allocation
-	70,  // 138: pointsman.v1.AllocationService.DeleteAllocation:output_type -> pointsman.v1.DeleteAllocationResponse
-	67,  // 139: pointsman.v1.AllocationService.WatchAllocations:output_type -> pointsman.v1.WatchAllocationsResponse
-	21,  // 140: pointsman.v1.AllocationService.WatchReceipt:output_type -> pointsman.v1.Receipt
-	108, // [108:141] is the sub-list for method output_type
-	75,  // [75:108] is the sub-list for method input_type
-	75,  // [75:75] is the sub-list for extension type_name
-	75,  // [75:75] is the sub-list for extension extendee
-	0,   // [0:75] is the sub-list for field type_name
+	73,  // 75: pointsman.v1.ListProbesResponse.probes:type_name -> pointsman.v1.Probe
+	97,  // 76: pointsman.v1.Probe.intent:type_name -> pointsman.v1.ProbeIntent
+	98,  // 77: pointsman.v1.Probe.status:type_name -> pointsman.v1.ProbeStatus
+	5,   // 78: pointsman.v1.ResourceChange.type:type_name -> pointsman.v1.EventType
+	75,  // 79: pointsman.v1.ResourceChange.fields:type_name -> pointsman.v1.FieldChange
+	86,  // 80: pointsman.v1.ChangeRecord.time:type_name -> google.protobuf.Timestamp
+	76,  // 81: pointsman.v1.ChangeRecord.resources:type_name -> pointsman.v1.ResourceChange
+	77,  // 82: pointsman.v1.ListChangesResponse.changes:type_name -> pointsman.v1.ChangeRecord
+	24,  // 83: pointsman.v1.NetworkService.CreateNetwork:input_type -> pointsman.v1.CreateNetworkRequest
+	25,  // 84: pointsman.v1.NetworkService.GetNetwork:input_type -> pointsman.v1.GetNetworkRequest
+	26,  // 85: pointsman.v1.NetworkService.ListNetworks:input_type -> pointsman.v1.ListNetworksRequest
+	30,  // 86: pointsman.v1.NetworkService.UpdateNetwork:input_type -> pointsman.v1.UpdateNetworkRequest
+	31,  // 87: pointsman.v1.NetworkService.DeleteNetwork:input_type -> pointsman.v1.DeleteNetworkRequest
+	28,  // 88: pointsman.v1.NetworkService.WatchNetworks:input_type -> pointsman.v1.WatchNetworksRequest
+	33,  // 89: pointsman.v1.IPService.CreateIP:input_type -> pointsman.v1.CreateIPRequest
+	34,  // 90: pointsman.v1.IPService.GetIP:input_type -> pointsman.v1.GetIPRequest
+	35,  // 91: pointsman.v1.IPService.ListIPs:input_type -> pointsman.v1.ListIPsRequest
+	39,  // 92: pointsman.v1.IPService.UpdateIP:input_type -> pointsman.v1.UpdateIPRequest
+	40,  // 93: pointsman.v1.IPService.DeleteIP:input_type -> pointsman.v1.DeleteIPRequest
+	37,  // 94: pointsman.v1.IPService.WatchIPs:input_type -> pointsman.v1.WatchIPsRequest
+	42,  // 95: pointsman.v1.MachineService.GetMachine:input_type -> pointsman.v1.GetMachineRequest
+	43,  // 96: pointsman.v1.MachineService.ListMachines:input_type -> pointsman.v1.ListMachinesRequest
+	47,  // 97: pointsman.v1.MachineService.AdoptMachine:input_type -> pointsman.v1.AdoptMachineRequest
+	48,  // 98: pointsman.v1.MachineService.GetMachineConfig:input_type -> pointsman.v1.GetMachineConfigRequest
+	49,  // 99: pointsman.v1.MachineService.OverrideMachineRelease:input_type -> pointsman.v1.OverrideMachineReleaseRequest
+	50,  // 100: pointsman.v1.MachineService.UpdateMachine:input_type -> pointsman.v1.UpdateMachineRequest
+	51,  // 101: pointsman.v1.MachineService.DeleteMachine:input_type -> pointsman.v1.DeleteMachineRequest
+	45,  // 102: pointsman.v1.MachineService.WatchMachines:input_type -> pointsman.v1.WatchMachinesRequest
+	53,  // 103: pointsman.v1.SwitchService.CreateSwitch:input_type -> pointsman.v1.CreateSwitchRequest
+	54,  // 104: pointsman.v1.SwitchService.GetSwitch:input_type -> pointsman.v1.GetSwitchRequest
+	55,  // 105: pointsman.v1.SwitchService.ListSwitches:input_type -> pointsman.v1.ListSwitchesRequest
+	59,  // 106: pointsman.v1.SwitchService.UpdateSwitch:input_type -> pointsman.v1.UpdateSwitchRequest
+	60,  // 107: pointsman.v1.SwitchService.DeleteSwitch:input_type -> pointsman.v1.DeleteSwitchRequest
+	57,  // 108: pointsman.v1.SwitchService.WatchSwitches:input_type -> pointsman.v1.WatchSwitchesRequest
+	62,  // 109: pointsman.v1.AllocationService.CreateAllocation:input_type -> pointsman.v1.CreateAllocationRequest
+	63,  // 110: pointsman.v1.AllocationService.GetAllocation:input_type -> pointsman.v1.GetAllocationRequest
+	64,  // 111: pointsman.v1.AllocationService.ListAllocations:input_type -> pointsman.v1.ListAllocationsRequest
+	68,  // 112: pointsman.v1.AllocationService.UpdateAllocation:input_type -> pointsman.v1.UpdateAllocationRequest
+	69,  // 113: pointsman.v1.AllocationService.DeleteAllocation:input_type -> pointsman.v1.DeleteAllocationRequest
+	66,  // 114: pointsman.v1.AllocationService.WatchAllocations:input_type -> pointsman.v1.WatchAllocationsRequest
+	71,  // 115: pointsman.v1.AllocationService.ListProbes:input_type -> pointsman.v1.ListProbesRequest
+	74,  // 116: pointsman.v1.AllocationService.WatchReceipt:input_type -> pointsman.v1.WatchReceiptRequest
+	78,  // 117: pointsman.v1.ChangeService.ListChanges:input_type -> pointsman.v1.ListChangesRequest
+	9,   // 118: pointsman.v1.NetworkService.CreateNetwork:output_type -> pointsman.v1.Network
+	9,   // 119: pointsman.v1.NetworkService.GetNetwork:output_type -> pointsman.v1.Network
+	27,  // 120: pointsman.v1.NetworkService.ListNetworks:output_type -> pointsman.v1.ListNetworksResponse
+	9,   // 121: pointsman.v1.NetworkService.UpdateNetwork:output_type -> pointsman.v1.Network
+	32,  // 122: pointsman.v1.NetworkService.DeleteNetwork:output_type -> pointsman.v1.DeleteNetworkResponse
+	29,  // 123: pointsman.v1.NetworkService.WatchNetworks:output_type -> pointsman.v1.WatchNetworksResponse
+	10,  // 124: pointsman.v1.IPService.CreateIP:output_type -> pointsman.v1.IP
+	10,  // 125: pointsman.v1.IPService.GetIP:output_type -> pointsman.v1.IP
+	36,  // 126: pointsman.v1.IPService.ListIPs:output_type -> pointsman.v1.ListIPsResponse
+	10,  // 127: pointsman.v1.IPService.UpdateIP:output_type -> pointsman.v1.IP
+	41,  // 128: pointsman.v1.IPService.DeleteIP:output_type -> pointsman.v1.DeleteIPResponse
+	38,  // 129: pointsman.v1.IPService.WatchIPs:output_type -> pointsman.v1.WatchIPsResponse
+	13,  // 130: pointsman.v1.MachineService.GetMachine:output_type -> pointsman.v1.Machine
+	44,  // 131: pointsman.v1.MachineService.ListMachines:output_type -> pointsman.v1.ListMachinesResponse
+	13,  // 132: pointsman.v1.MachineService.AdoptMachine:output_type -> pointsman.v1.Machine
+	22,  // 133: pointsman.v1.MachineService.GetMachineConfig:output_type -> pointsman.v1.MachineConfig
+	13,  // 134: pointsman.v1.MachineService.OverrideMachineRelease:output_type -> pointsman.v1.Machine
+	13,  // 135: pointsman.v1.MachineService.UpdateMachine:output_type -> pointsman.v1.Machine
+	52,  // 136: pointsman.v1.MachineService.DeleteMachine:output_type -> pointsman.v1.DeleteMachineResponse
+	46,  // 137: pointsman.v1.MachineService.WatchMachines:output_type -> pointsman.v1.WatchMachinesResponse
+	14,  // 138: pointsman.v1.SwitchService.CreateSwitch:output_type -> pointsman.v1.Switch
+	14,  // 139: pointsman.v1.SwitchService.GetSwitch:output_type -> pointsman.v1.Switch
+	56,  // 140: pointsman.v1.SwitchService.ListSwitches:output_type -> pointsman.v1.ListSwitchesResponse
+	14,  // 141: pointsman.v1.SwitchService.UpdateSwitch:output_type -> pointsman.v1.Switch
+	61,  // 142: pointsman.v1.SwitchService.DeleteSwitch:output_type -> pointsman.v1.DeleteSwitchResponse
+	58,  // 143: pointsman.v1.SwitchService.WatchSwitches:output_type -> pointsman.v1.WatchSwitchesResponse
+	18,  // 144: pointsman.v1.AllocationService.CreateAllocation:output_type -> pointsman.v1.Allocation
+	18,  // 145: pointsman.v1.AllocationService.GetAllocation:output_type -> pointsman.v1.Allocation
+	65,  // 146: pointsman.v1.AllocationService.ListAllocations:output_type -> pointsman.v1.ListAllocationsResponse
+	18,  // 147: pointsman.v1.AllocationService.UpdateAllocation:output_type -> pointsman.v1.Allocation
+	70,  // 148: pointsman.v1.AllocationService.DeleteAllocation:output_type -> pointsman.v1.DeleteAllocationResponse
+	67,  // 149: pointsman.v1.AllocationService.WatchAllocations:output_type -> pointsman.v1.WatchAllocationsResponse
+	72,  // 150: pointsman.v1.AllocationService.ListProbes:output_type -> pointsman.v1.ListProbesResponse
+	21,  // 151: pointsman.v1.AllocationService.WatchReceipt:output_type -> pointsman.v1.Receipt
+	79,  // 152: pointsman.v1.ChangeService.ListChanges:output_type -> pointsman.v1.ListChangesResponse
+	118, // [118:153] is the sub-list for method output_type
+	83,  // [83:118] is the sub-list for method input_type
+	83,  // [83:83] is the sub-list for extension type_name
+	83,  // [83:83] is the sub-list for extension extendee
+	0,   // [0:83] is the sub-list for field type_name
 }
 
 func init() { file_pkg_api_v1_api_proto_init() }
@@ -6248,9 +6837,9 @@ func file_pkg_api_v1_api_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pkg_api_v1_api_proto_rawDesc), len(file_pkg_api_v1_api_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   71,
+			NumMessages:   79,
 			NumExtensions: 0,
-			NumServices:   5,
+			NumServices:   6,
 		},
 		GoTypes:           file_pkg_api_v1_api_proto_goTypes,
 		DependencyIndexes: file_pkg_api_v1_api_proto_depIdxs,

@@ -1299,6 +1299,7 @@ const (
 	AllocationService_UpdateAllocation_FullMethodName = "/pointsman.v1.AllocationService/UpdateAllocation"
 	AllocationService_DeleteAllocation_FullMethodName = "/pointsman.v1.AllocationService/DeleteAllocation"
 	AllocationService_WatchAllocations_FullMethodName = "/pointsman.v1.AllocationService/WatchAllocations"
+	AllocationService_ListProbes_FullMethodName       = "/pointsman.v1.AllocationService/ListProbes"
 	AllocationService_WatchReceipt_FullMethodName     = "/pointsman.v1.AllocationService/WatchReceipt"
 )
 
@@ -1315,6 +1316,8 @@ type AllocationServiceClient interface {
 	// Releases the machine.
 	DeleteAllocation(ctx context.Context, in *DeleteAllocationRequest, opts ...grpc.CallOption) (*DeleteAllocationResponse, error)
 	WatchAllocations(ctx context.Context, in *WatchAllocationsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[WatchAllocationsResponse], error)
+	// What every switch is asked for the proof that the allocation is reachable, and what it answers.
+	ListProbes(ctx context.Context, in *ListProbesRequest, opts ...grpc.CallOption) (*ListProbesResponse, error)
 	// The receipt now and at every change, until PHASE_REACHABLE of the allocation's present generation.
 	WatchReceipt(ctx context.Context, in *WatchReceiptRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Receipt], error)
 }
@@ -1396,6 +1399,16 @@ func (c *allocationServiceClient) WatchAllocations(ctx context.Context, in *Watc
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AllocationService_WatchAllocationsClient = grpc.ServerStreamingClient[WatchAllocationsResponse]
 
+func (c *allocationServiceClient) ListProbes(ctx context.Context, in *ListProbesRequest, opts ...grpc.CallOption) (*ListProbesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListProbesResponse)
+	err := c.cc.Invoke(ctx, AllocationService_ListProbes_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *allocationServiceClient) WatchReceipt(ctx context.Context, in *WatchReceiptRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Receipt], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	stream, err := c.cc.NewStream(ctx, &AllocationService_ServiceDesc.Streams[1], AllocationService_WatchReceipt_FullMethodName, cOpts...)
@@ -1428,6 +1441,8 @@ type AllocationServiceServer interface {
 	// Releases the machine.
 	DeleteAllocation(context.Context, *DeleteAllocationRequest) (*DeleteAllocationResponse, error)
 	WatchAllocations(*WatchAllocationsRequest, grpc.ServerStreamingServer[WatchAllocationsResponse]) error
+	// What every switch is asked for the proof that the allocation is reachable, and what it answers.
+	ListProbes(context.Context, *ListProbesRequest) (*ListProbesResponse, error)
 	// The receipt now and at every change, until PHASE_REACHABLE of the allocation's present generation.
 	WatchReceipt(*WatchReceiptRequest, grpc.ServerStreamingServer[Receipt]) error
 	mustEmbedUnimplementedAllocationServiceServer()
@@ -1457,6 +1472,9 @@ func (UnimplementedAllocationServiceServer) DeleteAllocation(context.Context, *D
 }
 func (UnimplementedAllocationServiceServer) WatchAllocations(*WatchAllocationsRequest, grpc.ServerStreamingServer[WatchAllocationsResponse]) error {
 	return status.Error(codes.Unimplemented, "method WatchAllocations not implemented")
+}
+func (UnimplementedAllocationServiceServer) ListProbes(context.Context, *ListProbesRequest) (*ListProbesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListProbes not implemented")
 }
 func (UnimplementedAllocationServiceServer) WatchReceipt(*WatchReceiptRequest, grpc.ServerStreamingServer[Receipt]) error {
 	return status.Error(codes.Unimplemented, "method WatchReceipt not implemented")
@@ -1583,6 +1601,24 @@ func _AllocationService_WatchAllocations_Handler(srv interface{}, stream grpc.Se
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type AllocationService_WatchAllocationsServer = grpc.ServerStreamingServer[WatchAllocationsResponse]
 
+func _AllocationService_ListProbes_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListProbesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AllocationServiceServer).ListProbes(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AllocationService_ListProbes_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AllocationServiceServer).ListProbes(ctx, req.(*ListProbesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _AllocationService_WatchReceipt_Handler(srv interface{}, stream grpc.ServerStream) error {
 	m := new(WatchReceiptRequest)
 	if err := stream.RecvMsg(m); err != nil {
@@ -1621,6 +1657,10 @@ var AllocationService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "DeleteAllocation",
 			Handler:    _AllocationService_DeleteAllocation_Handler,
 		},
+		{
+			MethodName: "ListProbes",
+			Handler:    _AllocationService_ListProbes_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -1634,5 +1674,109 @@ var AllocationService_ServiceDesc = grpc.ServiceDesc{
 			ServerStreams: true,
 		},
 	},
+	Metadata: "pkg/api/v1/api.proto",
+}
+
+const (
+	ChangeService_ListChanges_FullMethodName = "/pointsman.v1.ChangeService/ListChanges"
+)
+
+// ChangeServiceClient is the client API for ChangeService service.
+//
+// For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
+type ChangeServiceClient interface {
+	// The history of changes, the latest first. It is kept for 30 days.
+	ListChanges(ctx context.Context, in *ListChangesRequest, opts ...grpc.CallOption) (*ListChangesResponse, error)
+}
+
+type changeServiceClient struct {
+	cc grpc.ClientConnInterface
+}
+
+func NewChangeServiceClient(cc grpc.ClientConnInterface) ChangeServiceClient {
+	return &changeServiceClient{cc}
+}
+
+func (c *changeServiceClient) ListChanges(ctx context.Context, in *ListChangesRequest, opts ...grpc.CallOption) (*ListChangesResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListChangesResponse)
+	err := c.cc.Invoke(ctx, ChangeService_ListChanges_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// ChangeServiceServer is the server API for ChangeService service.
+// All implementations must embed UnimplementedChangeServiceServer
+// for forward compatibility.
+type ChangeServiceServer interface {
+	// The history of changes, the latest first. It is kept for 30 days.
+	ListChanges(context.Context, *ListChangesRequest) (*ListChangesResponse, error)
+	mustEmbedUnimplementedChangeServiceServer()
+}
+
+// UnimplementedChangeServiceServer must be embedded to have
+// forward compatible implementations.
+//
+// NOTE: this should be embedded by value instead of pointer to avoid a nil
+// pointer dereference when methods are called.
+type UnimplementedChangeServiceServer struct{}
+
+func (UnimplementedChangeServiceServer) ListChanges(context.Context, *ListChangesRequest) (*ListChangesResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListChanges not implemented")
+}
+func (UnimplementedChangeServiceServer) mustEmbedUnimplementedChangeServiceServer() {}
+func (UnimplementedChangeServiceServer) testEmbeddedByValue()                       {}
+
+// UnsafeChangeServiceServer may be embedded to opt out of forward compatibility for this service.
+// Use of this interface is not recommended, as added methods to ChangeServiceServer will
+// result in compilation errors.
+type UnsafeChangeServiceServer interface {
+	mustEmbedUnimplementedChangeServiceServer()
+}
+
+func RegisterChangeServiceServer(s grpc.ServiceRegistrar, srv ChangeServiceServer) {
+	// If the following call panics, it indicates UnimplementedChangeServiceServer was
+	// embedded by pointer and is nil.  This will cause panics if an
+	// unimplemented method is ever invoked, so we test this at initialization
+	// time to prevent it from happening at runtime later due to I/O.
+	if t, ok := srv.(interface{ testEmbeddedByValue() }); ok {
+		t.testEmbeddedByValue()
+	}
+	s.RegisterService(&ChangeService_ServiceDesc, srv)
+}
+
+func _ChangeService_ListChanges_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListChangesRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(ChangeServiceServer).ListChanges(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: ChangeService_ListChanges_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(ChangeServiceServer).ListChanges(ctx, req.(*ListChangesRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+// ChangeService_ServiceDesc is the grpc.ServiceDesc for ChangeService service.
+// It's only intended for direct use with grpc.RegisterService,
+// and not to be introspected or modified (even as a copy)
+var ChangeService_ServiceDesc = grpc.ServiceDesc{
+	ServiceName: "pointsman.v1.ChangeService",
+	HandlerType: (*ChangeServiceServer)(nil),
+	Methods: []grpc.MethodDesc{
+		{
+			MethodName: "ListChanges",
+			Handler:    _ChangeService_ListChanges_Handler,
+		},
+	},
+	Streams:  []grpc.StreamDesc{},
 	Metadata: "pkg/api/v1/api.proto",
 }

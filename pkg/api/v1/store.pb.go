@@ -212,12 +212,14 @@ func (x *ChangedObject) GetAfter() string {
 
 // Change says who changed what, when and by which call.
 type Change struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Caller        string                 `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
-	Method        string                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
-	RequestId     string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
-	Time          *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
-	Objects       []*ChangedObject       `protobuf:"bytes,5,rep,name=objects,proto3" json:"objects,omitempty"`
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Caller    string                 `protobuf:"bytes,1,opt,name=caller,proto3" json:"caller,omitempty"`
+	Method    string                 `protobuf:"bytes,2,opt,name=method,proto3" json:"method,omitempty"`
+	RequestId string                 `protobuf:"bytes,3,opt,name=request_id,json=requestId,proto3" json:"request_id,omitempty"`
+	Time      *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=time,proto3" json:"time,omitempty"`
+	Objects   []*ChangedObject       `protobuf:"bytes,5,rep,name=objects,proto3" json:"objects,omitempty"`
+	// Why, if the caller said so.
+	Reason        string `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -287,6 +289,13 @@ func (x *Change) GetObjects() []*ChangedObject {
 	return nil
 }
 
+func (x *Change) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 var File_pkg_api_v1_store_proto protoreflect.FileDescriptor
 
 const file_pkg_api_v1_store_proto_rawDesc = "" +
@@ -306,14 +315,15 @@ const file_pkg_api_v1_store_proto_rawDesc = "" +
 	"\rChangedObject\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"\xbe\x01\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\xd6\x01\n" +
 	"\x06Change\x12\x16\n" +
 	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x1d\n" +
 	"\n" +
 	"request_id\x18\x03 \x01(\tR\trequestId\x12.\n" +
 	"\x04time\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x125\n" +
-	"\aobjects\x18\x05 \x03(\v2\x1b.pointsman.v1.ChangedObjectR\aobjectsB1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
+	"\aobjects\x18\x05 \x03(\v2\x1b.pointsman.v1.ChangedObjectR\aobjects\x12\x16\n" +
+	"\x06reason\x18\x06 \x01(\tR\x06reasonB1Z/github.com/pointsman/pointsman/pkg/api/v1;apiv1b\x06proto3"
 
 var (
 	file_pkg_api_v1_store_proto_rawDescOnce sync.Once
