@@ -27,7 +27,7 @@ func (c Config) Reflects(change Change) bool {
 // isToggle reports whether "no" in front of a line is a setting of its own and not the absence of one.
 func isToggle(text string) bool {
 	switch text {
-	case "bgp ebgp-requires-policy", "bgp log-neighbor-changes", "bgp default ipv4-unicast", "ipv6 nd suppress-ra":
+	case "bgp ebgp-requires-policy", "bgp log-neighbor-changes", "bgp default ipv4-unicast", "bgp suppress-duplicates", "ipv6 nd suppress-ra":
 		return true
 	}
 	return false

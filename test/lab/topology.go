@@ -130,7 +130,7 @@ func (t *Topology) validate() error {
 	if len(t.Racks) == 0 {
 		bad("racks", "at least one rack is needed")
 	}
-	if t.BFDInterval < 10*time.Millisecond || t.BFDInterval > time.Minute {
+	if t.BFDInterval != 0 && (t.BFDInterval < 10*time.Millisecond || t.BFDInterval > time.Minute) {
 		bad("bfd-interval", "%s is not within 10ms and 1m", t.BFDInterval)
 	}
 	leaves := 0
