@@ -30,6 +30,7 @@ type client struct {
 	machines    apiv1.MachineServiceClient
 	switches    apiv1.SwitchServiceClient
 	allocations apiv1.AllocationServiceClient
+	changes     apiv1.ChangeServiceClient
 }
 
 // ask makes a command's RunE of what it does with the API.
@@ -75,6 +76,7 @@ func (a *app) api() (*client, error) {
 		machines:    apiv1.NewMachineServiceClient(conn),
 		switches:    apiv1.NewSwitchServiceClient(conn),
 		allocations: apiv1.NewAllocationServiceClient(conn),
+		changes:     apiv1.NewChangeServiceClient(conn),
 	}
 	return a.client, nil
 }

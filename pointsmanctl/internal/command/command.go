@@ -126,7 +126,7 @@ A first session: a pool of prefixes, a network carved from it, and a machine in 
 	root.AddCommand(
 		a.allocateCommand(), a.releaseCommand(), a.moveCommand(), a.receiptCommand(), a.allocationCommand(),
 		a.networkCommand(), a.ipCommand(), a.machineCommand(), a.switchCommand(), a.watchCommand(),
-		a.contextCommand(), a.versionCommand(),
+		a.describeCommand(), a.historyCommand(), a.contextCommand(), a.versionCommand(),
 	)
 	return root
 }

@@ -56,6 +56,7 @@ var unsteady = []struct {
 	{regexp.MustCompile(`(?m)^(allocated|configured|connected|reachable) .*$`), "$1 …"},
 	{regexp.MustCompile(`(?m)^took .*$`), "took …"},
 	{regexp.MustCompile(`\d+\.\d ms`), "… ms"},
+	{regexp.MustCompile(`\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ`), "TIME"},
 	{regexp.MustCompile(`\b\d+s\b`), "…s"},
 	{regexp.MustCompile(`127\.0\.0\.1:\d+`), "SERVER"},
 	{regexp.MustCompile(`\bVrf\d+\b`), "VRF"},

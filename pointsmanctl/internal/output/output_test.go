@@ -99,6 +99,40 @@ var (
 	}}
 )
 
+// described is a machine that is half there: one leaf reverted, one spine that lacks a route, one that has not answered.
+var described = Description{
+	Machine: machines.Machines[0], Allocation: allocation,
+	Ports: []Port{
+		{Switch: "leaf01", Alive: true, View: leaf.PortViews[0]},
+		{Switch: "leaf02", View: &apiv1.SwitchPortView{
+			Name: "swp1", Role: apiv1.PortRole_PORT_ROLE_MACHINE, Faults: []string{"leaf02 swp1 hears more than one neighbour: a, b"},
+			Intent: &apiv1.PortIntent{Mode: apiv1.PortMode_PORT_MODE_VRF, Vrf: "Vrf100000", Generation: 4, Grants: []*apiv1.Grant{{Prefix: "10.64.0.5/32"}, {Prefix: "10.244.0.0/16", MaxLength: 26}}},
+			Status: &apiv1.PortStatus{Mode: apiv1.PortMode_PORT_MODE_PROVISIONING, AppliedGeneration: 3, RevertedGeneration: 4},
+		}},
+	},
+	Probes: []*apiv1.Probe{
+		{
+			Switch: "spine01", Alive: true,
+			Intent: &apiv1.ProbeIntent{Generation: 1, Prefixes: []string{"10.64.0.5/32", "fd64::5/128"}, Origins: []*apiv1.ProbeOrigin{{Switch: "leaf01", Loopback: "10.255.0.11"}, {Switch: "leaf02", Loopback: "10.255.0.12"}}},
+			Status: &apiv1.ProbeStatus{Generation: 1, VrfPresent: true, Results: []*apiv1.ProbeResult{{Prefix: "10.64.0.5/32", Origins: []string{"10.255.0.11"}}}},
+		},
+		{Switch: "spine02", Intent: &apiv1.ProbeIntent{Generation: 1}},
+	},
+	Changes: []*apiv1.ChangeRecord{
+		{
+			Id: "2", Time: before(time.Minute), Caller: "ada", Method: "/pointsman.v1.MachineService/OverrideMachineRelease", RequestId: "r2", Reason: "leaf02 is on my desk",
+			Resources: []*apiv1.ResourceChange{{Resource: "machines/machine01", Type: apiv1.EventType_EVENT_TYPE_MODIFIED, Fields: []*apiv1.FieldChange{
+				{Field: "description", Before: `"old"`, After: `"new"`}, {Field: "pendingRelease", Before: `[{"switch":"leaf02","port":"swp1","generation":"7"}]`},
+			}}},
+		},
+		{
+			Id: "1", Time: before(time.Hour), Caller: "local", Method: "/pointsman.v1.AllocationService/CreateAllocation", RequestId: "r1",
+			Resources: []*apiv1.ResourceChange{{Resource: "allocations/default/web1", Type: apiv1.EventType_EVENT_TYPE_ADDED}, {Resource: "ips/blue/10.64.0.5", Type: apiv1.EventType_EVENT_TYPE_DELETED}},
+		},
+	},
+	Older: true,
+}
+
 func TestTables(t *testing.T) {
 	for name, print := range map[string]func(Printer) error{
 		"networks": func(p Printer) error { return p.Networks(networkList) },
@@ -113,6 +147,8 @@ func TestTables(t *testing.T) {
 		},
 		"allocation": func(p Printer) error { return p.Allocation(allocation) },
 		"receipt":    func(p Printer) error { return p.Receipt(receipt) },
+		"describe":   func(p Printer) error { return p.Describe(described) },
+		"changes":    func(p Printer) error { return p.Changes(&apiv1.ListChangesResponse{Changes: described.Changes}) },
 		"empty":      func(p Printer) error { return p.Machines(&apiv1.ListMachinesResponse{}) },
 	} {
 		for _, format := range []Format{Table, Wide, YAML} {
