@@ -84,7 +84,7 @@ func insist(ctx context.Context, f *fabric.Fabric, request string) outcome {
 		a, err := f.API.Allocations.CreateAllocation(ctx, &apiv1.CreateAllocationRequest{
 			RequestId: request, Project: fabric.Project, Attachments: []*apiv1.Attachment{{Network: "crash"}},
 		})
-		if status.Code(err) == codes.Unavailable || status.Code(err) == codes.Internal {
+		if status.Code(err) == codes.Unavailable { // it was being killed, or does not serve yet
 			r.repeated = 1
 			return err
 		}

@@ -165,7 +165,10 @@ func changedUnderAllocation(ctx context.Context, t *testing.T, f *fabric.Fabric,
 	t.Helper()
 	network(ctx, t, f, "cabling-own", "10.2.0.0/24", "fd02::/64")
 	own, far := allocate(ctx, t, f, "cabling-own", "machine02"), allocate(ctx, t, f, "cabling-own", "machine05")
-	const swapped = "leaf01 swp2 hears machine03 lan0 instead of machine02 lan0"
+	const (
+		swapped = "leaf01 swp2 hears machine03 lan0 instead of machine02 lan0"
+		lonely  = "heard on one leaf only: leaf02 swp3 to machine03 lan1"
+	)
 	at := port{"leaf01", "swp2"}
 	swap := func() {
 		t.Helper()
@@ -186,12 +189,12 @@ func changedUnderAllocation(ctx context.Context, t *testing.T, f *fabric.Fabric,
 			if faults, err := portFaults(ctx, f, at); err != nil || !says(faults, swapped) {
 				return errors.Join(err, fmt.Errorf("port %v: %q", at, faults))
 			}
-			if m, err = f.API.Machine(ctx, "machine03"); err != nil || m.State != apiv1.MachineState_MACHINE_STATE_FAULTY {
+			if m, err = f.API.Machine(ctx, "machine03"); err != nil || m.State != apiv1.MachineState_MACHINE_STATE_FAULTY || !says(m.Faults, lonely) {
 				return errors.Join(err, fmt.Errorf("machine03 is %v, %q", m.GetState(), m.GetFaults()))
 			}
 			return nil
 		})
-		refused(ctx, t, f, "machine03", "heard on one leaf only: leaf02 swp3 to machine03 lan1")
+		refused(ctx, t, f, "machine03", lonely)
 		settle(ctx, t, f, "machine05", addresses(t, own)) // over leaf02
 		swap()
 		await(ctx, t, "the neighbour is back", func(ctx context.Context) error {

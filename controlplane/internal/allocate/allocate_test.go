@@ -175,6 +175,8 @@ func TestOverride(t *testing.T) {
 	if err != nil || len(m.PendingRelease) != 0 || m.State != netmodel.MachineFaulty {
 		t.Errorf("%+v, %v", m, err)
 	}
+	_, err = f.allocations.Create(t.Context(), call, allocate.Request{Project: "default", Machine: a.Machine, Attachments: in("blue")})
+	refused(t, err, store.Precondition, "is faulty", "leaf02", "put that right")
 	if err := f.inventory.DeleteMachine(t.Context(), call, a.Machine); err != nil {
 		t.Error(err)
 	}
