@@ -166,6 +166,7 @@ func TestManagementCut(t *testing.T) {
 		}
 		var own, other *apiv1.Allocation
 		p.lossless(ctx, t, f, "another tenant, while leaf01 and then leaf03 are cut off", func() {
+			await(ctx, t, "machine02 is free", func(ctx context.Context) error { return free(ctx, f, "machine02") })
 			partition("leaf01", true)
 			var err error
 			if own, err = f.API.Allocate(ctx, "cut", "machine02"); err != nil {
