@@ -29,12 +29,13 @@ type page[M proto.Message] struct {
 	version string
 }
 
-// token is where a list goes on: an offset in the state of one revision, for one selection. It is a caller's to keep and not to
-// read.
+// token is where a list goes on, for one selection: an offset in the state of one revision, or after what was shown last. It is a
+// caller's to keep and not to read.
 type token struct {
 	Version string `json:"v"`
 	Offset  int    `json:"o"`
 	Request []byte `json:"r"`
+	Last    string `json:"l,omitempty"`
 }
 
 // list answers a list request. Pages after the first show the state of the first.
@@ -55,7 +56,7 @@ func list[M proto.Message](ctx context.Context, c *collection[M], req listReques
 	end := len(all)
 	if size := int(req.GetPageSize()); size > 0 && from+size < len(all) {
 		end = from + size
-		out.next = token{out.version, end, selectionHash(req)}.String()
+		out.next = token{Version: out.version, Offset: end, Request: selectionHash(req)}.String()
 	}
 	out.objects = all[min(from, end):end]
 	return out, nil
@@ -93,13 +94,7 @@ func (t token) String() string {
 	return base64.RawURLEncoding.EncodeToString(raw)
 }
 
-// paged is a request whose answer comes in pages.
-type paged interface {
-	proto.Message
-	GetPageToken() string
-}
-
-func parseToken(req paged) (token, error) {
+func parseToken(req listRequest) (token, error) {
 	var t token
 	raw, err := base64.RawURLEncoding.DecodeString(req.GetPageToken())
 	if err != nil || json.Unmarshal(raw, &t) != nil || t.Offset < 0 {
@@ -112,12 +107,10 @@ func parseToken(req paged) (token, error) {
 }
 
 // selectionHash tells the selections of lists apart: all fields but those that go from page to page.
-func selectionHash(req proto.Message) []byte {
+func selectionHash(req listRequest) []byte {
 	bare := proto.Clone(req).ProtoReflect()
 	for _, name := range []protoreflect.Name{"page_size", "page_token", "min_resource_version"} {
-		if field := bare.Descriptor().Fields().ByName(name); field != nil {
-			bare.Clear(field)
-		}
+		bare.Clear(bare.Descriptor().Fields().ByName(name))
 	}
 	raw, _ := proto.MarshalOptions{Deterministic: true}.Marshal(bare.Interface()) // what was decoded can be encoded
 	sum := sha256.Sum256(append([]byte(bare.Descriptor().FullName()), raw...))

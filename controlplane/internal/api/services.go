@@ -32,5 +32,5 @@ func (s Services) Register(to grpc.ServiceRegistrar, stopping context.Context) {
 	apiv1.RegisterSwitchServiceServer(to, switchServer{inventory: s.Inventory, all: all.switches, stopping: stopping})
 	apiv1.RegisterMachineServiceServer(to, machineServer{inventory: s.Inventory, all: all.machines, stopping: stopping})
 	apiv1.RegisterAllocationServiceServer(to, allocationServer{allocations: s.Allocations, receipts: s.Receipts, all: all.allocations, stopping: stopping})
-	apiv1.RegisterChangeServiceServer(to, changeServer{history: history.New(s.Store)})
+	apiv1.RegisterChangeServiceServer(to, changeServer{history: history.New(s.Store), store: s.Store})
 }

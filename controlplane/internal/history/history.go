@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"go.etcd.io/etcd/api/v3/mvccpb"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pointsman/pointsman/controlplane/internal/store"
@@ -23,50 +24,97 @@ type Service struct{ store *store.Store }
 // New makes a Service.
 func New(s *store.Store) *Service { return &Service{store: s} }
 
-// Ways through the history.
+// Ways through the history. etcd hands a range out from its beginning only, and what people ask for is mostly at its end: a look
+// takes what was recorded in a span of time, which doubles while there is little, and shrinks where one answer does not hold it.
 const (
-	// first is how far back the first look goes; each look goes twice as far as the one before. etcd hands a range out from its
-	// beginning only, and what people ask for is mostly at its end.
-	first = time.Minute
+	firstSpan = time.Minute
+	leastSpan = time.Microsecond
 	// furthest is older than any record lives.
 	furthest = 64 * 24 * time.Hour
-	// batch bounds one answer of etcd.
+	// batch bounds one answer of etcd, and so what is held at a time.
 	batch = 500
 )
 
-// List returns the changes that are wanted, the latest first: of those before an id (empty is all), at most size (0 is all). more says
-// that there are others after the last.
-func (s *Service) List(ctx context.Context, about Subject, before string, size int, wanted func(*apiv1.ChangeRecord) bool) (out []*apiv1.ChangeRecord, more bool, err error) {
-	end := clientv3.GetPrefixRangeEnd(keys.Changes)
-	latest := s.store.Now()
-	if before != "" {
-		end = keys.Change(before)
-		if latest, err = timeOf(before); err != nil {
-			return nil, false, err
+// Query is what changes are asked for.
+type Query struct {
+	About Subject
+	// Before is the id of a change: only earlier ones. Empty is all.
+	Before string
+	// Revision is of the state in which the history is read; 0 is the present one.
+	Revision int64
+	// Size is how many at most; 0 is all.
+	Size   int
+	Wanted func(*apiv1.ChangeRecord) bool
+}
+
+// Found are changes, the latest first.
+type Found struct {
+	Changes []*apiv1.ChangeRecord
+	// More says that there are others after the last.
+	More bool
+	// Revision of the state in which they were found.
+	Revision int64
+}
+
+// List returns the changes that a query asks for.
+func (s *Service) List(ctx context.Context, q Query) (Found, error) {
+	found := Found{Revision: q.Revision}
+	end, latest := clientv3.GetPrefixRangeEnd(keys.Changes), s.store.Now()
+	if q.Before != "" {
+		var err error
+		if latest, err = timeOf(q.Before); err != nil {
+			return Found{}, err
 		}
+		end = keys.Change(q.Before)
 	}
-	for back := first; end > keys.Changes; back *= 2 {
+	for span := firstSpan; end > keys.Changes && !found.More; {
 		from := keys.Changes
-		if back < furthest {
-			from = min(keys.Change(store.ChangeID(latest.Add(-back))), end)
+		if span < furthest {
+			from = min(keys.Change(store.ChangeID(latest.Add(-span))), end)
 		}
-		found, err := s.between(ctx, from, end, about)
+		limit := int64(batch)
+		if span == leastSpan {
+			limit = 0
+		}
+		answer, err := s.store.Client().Get(ctx, from, clientv3.WithRange(end), clientv3.WithRev(found.Revision), clientv3.WithLimit(limit))
 		if err != nil {
-			return nil, false, err
+			return Found{}, store.Past(fmt.Errorf("read history: %w", err))
 		}
-		slices.Reverse(found)
-		for _, r := range found {
-			if !wanted(r) {
-				continue
-			}
-			if size > 0 && len(out) == size {
-				return out, true, nil
-			}
-			out = append(out, r)
+		if found.Revision == 0 {
+			found.Revision = answer.Header.Revision
 		}
-		end = from
+		if answer.More {
+			span = max(span/4, leastSpan)
+			continue
+		}
+		if err := found.take(answer.Kvs, q); err != nil {
+			return Found{}, err
+		}
+		end, latest, span = from, latest.Add(-span), 2*span
 	}
-	return out, false, nil
+	return found, nil
+}
+
+// take adds what a query wants of records that stand in the order of time.
+func (f *Found) take(records []*mvccpb.KeyValue, q Query) error {
+	for _, kv := range slices.Backward(records) {
+		change := &apiv1.Change{}
+		if err := wire.Unmarshal(kv.Value, change); err != nil {
+			return fmt.Errorf("read change %s: %w", kv.Key, err)
+		}
+		if !q.About.concerns(change) {
+			continue
+		}
+		r := record(strings.TrimPrefix(string(kv.Key), keys.Changes), change)
+		if !q.Wanted(r) {
+			continue
+		}
+		if f.More = q.Size > 0 && len(f.Changes) == q.Size; f.More {
+			return nil
+		}
+		f.Changes = append(f.Changes, r)
+	}
+	return nil
 }
 
 // timeOf is when an id was made.
@@ -76,29 +124,4 @@ func timeOf(id string) (time.Time, error) {
 		return at, store.Refuse(store.Invalid, "page_token: it is none that this API gave out")
 	}
 	return at, nil
-}
-
-// between reads the changes about something whose keys are in [from, end), the oldest first.
-func (s *Service) between(ctx context.Context, from, end string, about Subject) ([]*apiv1.ChangeRecord, error) {
-	var out []*apiv1.ChangeRecord
-	for from < end {
-		answer, err := s.store.Client().Get(ctx, from, clientv3.WithRange(end), clientv3.WithLimit(batch))
-		if err != nil {
-			return nil, fmt.Errorf("read history: %w", err)
-		}
-		for _, kv := range answer.Kvs {
-			change := &apiv1.Change{}
-			if err := wire.Unmarshal(kv.Value, change); err != nil {
-				return nil, fmt.Errorf("read change %s: %w", kv.Key, err)
-			}
-			if about.concerns(change) {
-				out = append(out, record(strings.TrimPrefix(string(kv.Key), keys.Changes), change))
-			}
-		}
-		if !answer.More {
-			break
-		}
-		from = string(answer.Kvs[len(answer.Kvs)-1].Key) + "\x00"
-	}
-	return out, nil
 }

@@ -6,14 +6,16 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/pointsman/pointsman/controlplane/internal/store"
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/pkg/keys"
 )
 
-// kinds are the roots of the API's resources, and how their names begin. What else a change wrote is the control plane's own
-// bookkeeping.
+// kinds are the roots of the API's resources and of what switches are told, and how their names begin. What else a change wrote is
+// the control plane's own bookkeeping.
 var kinds = map[string]string{
 	keys.Networks: "networks/", keys.Allocations: "allocations/", keys.Switches: "switches/", keys.Machines: "machines/", keys.IPs: "ips/",
+	keys.Intents: "switches/",
 }
 
 // record is a change as the API shows it.
@@ -23,7 +25,10 @@ func record(id string, c *apiv1.Change) *apiv1.ChangeRecord {
 	}
 	for _, o := range c.GetObjects() {
 		if name := resource(o.GetKey()); name != "" {
-			out.Resources = append(out.Resources, &apiv1.ResourceChange{Resource: name, Type: became(o), Fields: fields(o.GetBefore(), o.GetAfter())})
+			before, after := generations(o)
+			out.Resources = append(out.Resources, &apiv1.ResourceChange{
+				Resource: name, Type: became(o), Fields: fields(o.GetBefore(), o.GetAfter()), BeforeGeneration: before, AfterGeneration: after,
+			})
 		}
 	}
 	return out
@@ -39,11 +44,16 @@ func resource(key string) string {
 	return ""
 }
 
+// generations are those before and after, of what has them.
+func generations(o *apiv1.ChangedObject) (before, after uint64) {
+	return max(o.GetBeforeGeneration(), store.Generation([]byte(o.GetBefore()))), max(o.GetAfterGeneration(), store.Generation([]byte(o.GetAfter())))
+}
+
 func became(o *apiv1.ChangedObject) apiv1.EventType {
 	switch {
-	case o.GetAfter() == "":
+	case o.GetAfter() == "" && o.GetAfterGeneration() == 0:
 		return apiv1.EventType_EVENT_TYPE_DELETED
-	case o.GetBefore() == "":
+	case o.GetBefore() == "" && o.GetBeforeGeneration() == 0:
 		return apiv1.EventType_EVENT_TYPE_ADDED
 	default:
 		return apiv1.EventType_EVENT_TYPE_MODIFIED

@@ -20,6 +20,8 @@ type Subject struct {
 	holds func(netmodel.Allocation) bool
 	// port is a port of the switch at key: of the switch's own changes only those that concern it count.
 	port string
+	// told is the key of what a switch is told of the resource.
+	told string
 }
 
 // About is the subject that a resource is, named as in the API: KIND/NAME, in a project if its kind has one.
@@ -31,11 +33,11 @@ func About(resource, project string) Subject {
 	case parts[0] == "machines":
 		return Subject{key: keys.Machine(parts[1]), holds: func(a netmodel.Allocation) bool { return a.Machine == parts[1] }}
 	case parts[0] == "switches" && len(parts) == 4:
-		return Subject{key: keys.Switch(parts[1]), port: parts[3], holds: func(a netmodel.Allocation) bool {
+		return Subject{key: keys.Switch(parts[1]), port: parts[3], told: keys.PortIntent(parts[1], parts[3]), holds: func(a netmodel.Allocation) bool {
 			return slices.ContainsFunc(a.Ports, func(p netmodel.AllocationPort) bool { return p.Switch == parts[1] && p.Port == parts[3] })
 		}}
 	case parts[0] == "switches":
-		return Subject{key: keys.Switch(parts[1]), holds: func(a netmodel.Allocation) bool {
+		return Subject{key: keys.Switch(parts[1]), told: keys.SwitchConfig(parts[1]), holds: func(a netmodel.Allocation) bool {
 			return slices.ContainsFunc(a.Ports, func(p netmodel.AllocationPort) bool { return p.Switch == parts[1] })
 		}}
 	case parts[0] == "networks":
@@ -58,6 +60,8 @@ func (s Subject) touches(o *apiv1.ChangedObject) bool {
 	switch key := o.GetKey(); {
 	case key == s.key:
 		return s.port == "" || s.role(o.GetBefore()) != s.role(o.GetAfter())
+	case s.told != "" && key == s.told:
+		return true
 	case s.within != "" && strings.HasPrefix(key, s.within):
 		return true
 	case s.holds != nil && strings.HasPrefix(key, keys.Allocations):

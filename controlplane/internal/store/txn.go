@@ -2,22 +2,15 @@ package store
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"sort"
-	"strconv"
-	"strings"
 	"time"
 
 	"go.etcd.io/etcd/api/v3/v3rpc/rpctypes"
 	clientv3 "go.etcd.io/etcd/client/v3"
 
-	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
-	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/pkg/wire"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
 // ErrConflict says that what a decision was made from has changed; decide again.
@@ -176,39 +169,4 @@ func (s *Store) awaitKnown(ctx context.Context, revision int64) error {
 		return err
 	}
 	return nil
-}
-
-// history adds the record of a change.
-func (t *Txn) history(ctx context.Context, call Call) (clientv3.Op, error) {
-	record := &apiv1.Change{Caller: call.Caller, Method: call.Method, RequestId: call.RequestID, Reason: call.Reason, Time: timestamppb.New(t.store.clock())}
-	for _, key := range t.order {
-		if !strings.HasPrefix(key, keys.Receipts) && !strings.HasPrefix(key, keys.Intents) {
-			record.Objects = append(record.Objects, &apiv1.ChangedObject{Key: key, Before: string(t.before[key]), After: string(t.puts[key].value)})
-		}
-	}
-	raw, err := wire.Marshal(record)
-	if err != nil {
-		return clientv3.Op{}, err
-	}
-	lease, err := t.store.leases.get(ctx, changeRest, changeSlot)
-	if err != nil {
-		return clientv3.Op{}, err
-	}
-	var tail [4]byte
-	_, _ = rand.Read(tail[:]) // never fails (crypto/rand)
-	id := ChangeID(t.store.clock()) + "-" + hex.EncodeToString(tail[:])
-	return clientv3.OpPut(keys.Change(id), string(raw), clientv3.WithLease(lease)), nil
-}
-
-// ChangeID is how the ids of changes of a moment begin: they sort by time.
-func ChangeID(at time.Time) string { return fmt.Sprintf("%020d", at.UnixNano()) }
-
-// ChangeTime is the moment of a change, from its id.
-func ChangeTime(id string) (time.Time, error) {
-	number, _, _ := strings.Cut(id, "-")
-	n, err := strconv.ParseInt(number, 10, 64)
-	if err != nil || len(number) != 20 {
-		return time.Time{}, fmt.Errorf("id of a change %q: it begins with no time", id)
-	}
-	return time.Unix(0, n), nil
 }

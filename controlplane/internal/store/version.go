@@ -54,13 +54,18 @@ func (s *Store) At(ctx context.Context, revision int64, roots ...string) (*Data,
 	data := newData()
 	for _, root := range roots {
 		if _, err := s.load(ctx, data, root, revision); err != nil {
-			if errors.Is(err, rpctypes.ErrCompacted) || errors.Is(err, rpctypes.ErrFutureRev) {
-				return nil, Refuse(OutOfRange, "the state of that time is not in the store's history any more; list anew")
-			}
-			return nil, err
+			return nil, Past(err)
 		}
 	}
 	data.Index.Settle()
 	data.Revision = revision
 	return data, nil
+}
+
+// Past makes a refusal of an error that says that a revision is not there.
+func Past(err error) error {
+	if errors.Is(err, rpctypes.ErrCompacted) || errors.Is(err, rpctypes.ErrFutureRev) {
+		return Refuse(OutOfRange, "the state of that time is not in the store's history any more; list anew")
+	}
+	return err
 }

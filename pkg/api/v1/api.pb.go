@@ -5652,13 +5652,17 @@ func (x *FieldChange) GetAfter() string {
 // ResourceChange is what a change made of one resource.
 type ResourceChange struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Such as machines/machine01, switches/leaf01, networks/default/blue, ips/blue/10.1.0.5, allocations/default/web1.
+	// Such as machines/machine01, switches/leaf01, networks/default/blue, ips/blue/10.1.0.5, allocations/default/web1; and
+	// switches/leaf01/config and switches/leaf01/ports/swp1, which are what a switch is told.
 	Resource string    `protobuf:"bytes,1,opt,name=resource,proto3" json:"resource,omitempty"`
 	Type     EventType `protobuf:"varint,2,opt,name=type,proto3,enum=pointsman.v1.EventType" json:"type,omitempty"`
 	// Of a modified one, the fields that differ; of another, all that are or were set.
-	Fields        []*FieldChange `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Fields []*FieldChange `protobuf:"bytes,3,rep,name=fields,proto3" json:"fields,omitempty"`
+	// Generations of what a switch is told, and of allocations; 0 where it was not there.
+	BeforeGeneration uint64 `protobuf:"varint,4,opt,name=before_generation,json=beforeGeneration,proto3" json:"before_generation,omitempty"`
+	AfterGeneration  uint64 `protobuf:"varint,5,opt,name=after_generation,json=afterGeneration,proto3" json:"after_generation,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ResourceChange) Reset() {
@@ -5710,6 +5714,20 @@ func (x *ResourceChange) GetFields() []*FieldChange {
 		return x.Fields
 	}
 	return nil
+}
+
+func (x *ResourceChange) GetBeforeGeneration() uint64 {
+	if x != nil {
+		return x.BeforeGeneration
+	}
+	return 0
+}
+
+func (x *ResourceChange) GetAfterGeneration() uint64 {
+	if x != nil {
+		return x.AfterGeneration
+	}
+	return 0
 }
 
 // ChangeRecord says who changed what, when and by which call.
@@ -5820,9 +5838,11 @@ type ListChangesRequest struct {
 	// next_page_token of the page before; the other fields must be as they were.
 	PageToken string `protobuf:"bytes,4,opt,name=page_token,json=pageToken,proto3" json:"page_token,omitempty"`
 	// Such as: caller = local AND method : Delete. docs/api.md explains it.
-	Filter        string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Filter string `protobuf:"bytes,5,opt,name=filter,proto3" json:"filter,omitempty"`
+	// The answer is no older than this resource_version.
+	MinResourceVersion string `protobuf:"bytes,6,opt,name=min_resource_version,json=minResourceVersion,proto3" json:"min_resource_version,omitempty"`
+	unknownFields      protoimpl.UnknownFields
+	sizeCache          protoimpl.SizeCache
 }
 
 func (x *ListChangesRequest) Reset() {
@@ -5890,13 +5910,22 @@ func (x *ListChangesRequest) GetFilter() string {
 	return ""
 }
 
+func (x *ListChangesRequest) GetMinResourceVersion() string {
+	if x != nil {
+		return x.MinResourceVersion
+	}
+	return ""
+}
+
 type ListChangesResponse struct {
 	state   protoimpl.MessageState `protogen:"open.v1"`
 	Changes []*ChangeRecord        `protobuf:"bytes,1,rep,name=changes,proto3" json:"changes,omitempty"`
 	// Empty on the last page.
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	// Of the state that all pages show.
+	ResourceVersion string `protobuf:"bytes,3,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *ListChangesResponse) Reset() {
@@ -5939,6 +5968,13 @@ func (x *ListChangesResponse) GetChanges() []*ChangeRecord {
 func (x *ListChangesResponse) GetNextPageToken() string {
 	if x != nil {
 		return x.NextPageToken
+	}
+	return ""
+}
+
+func (x *ListChangesResponse) GetResourceVersion() string {
+	if x != nil {
+		return x.ResourceVersion
 	}
 	return ""
 }
@@ -6441,11 +6477,13 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\vFieldChange\x12\x14\n" +
 	"\x05field\x18\x01 \x01(\tR\x05field\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"\x8c\x01\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\xe4\x01\n" +
 	"\x0eResourceChange\x12\x1a\n" +
 	"\bresource\x18\x01 \x01(\tR\bresource\x12+\n" +
 	"\x04type\x18\x02 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x121\n" +
-	"\x06fields\x18\x03 \x03(\v2\x19.pointsman.v1.FieldChangeR\x06fields\"\xf1\x01\n" +
+	"\x06fields\x18\x03 \x03(\v2\x19.pointsman.v1.FieldChangeR\x06fields\x12+\n" +
+	"\x11before_generation\x18\x04 \x01(\x04R\x10beforeGeneration\x12)\n" +
+	"\x10after_generation\x18\x05 \x01(\x04R\x0fafterGeneration\"\xf1\x01\n" +
 	"\fChangeRecord\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
@@ -6454,7 +6492,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\n" +
 	"request_id\x18\x05 \x01(\tR\trequestId\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12:\n" +
-	"\tresources\x18\a \x03(\v2\x1c.pointsman.v1.ResourceChangeR\tresources\"\xd9\x03\n" +
+	"\tresources\x18\a \x03(\v2\x1c.pointsman.v1.ResourceChangeR\tresources\"\x8b\x04\n" +
 	"\x12ListChangesRequest\x12\xc1\x02\n" +
 	"\bresource\x18\x01 \x01(\tB\xa4\x02\xbaH\xa0\x02\xba\x01\x9c\x02\n" +
 	"\x10changes.resource\x12\x97\x01must be empty or KIND/NAME, such as machines/machine01, switches/leaf01, switches/leaf01/ports/swp1, networks/blue, ips/blue/10.1.0.5, allocations/web1\x1anthis.matches('^((machines|switches|networks|allocations)/[^/]+|switches/[^/]+/ports/[^/]+|ips/[^/]+/[^/]+)?$')R\bresource\x12\x18\n" +
@@ -6462,10 +6500,12 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\tpage_size\x18\x03 \x01(\x05B\a\xbaH\x04\x1a\x02(\x00R\bpageSize\x12\x1d\n" +
 	"\n" +
 	"page_token\x18\x04 \x01(\tR\tpageToken\x12 \n" +
-	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\"s\n" +
+	"\x06filter\x18\x05 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x10R\x06filter\x120\n" +
+	"\x14min_resource_version\x18\x06 \x01(\tR\x12minResourceVersion\"\x9e\x01\n" +
 	"\x13ListChangesResponse\x124\n" +
 	"\achanges\x18\x01 \x03(\v2\x1a.pointsman.v1.ChangeRecordR\achanges\x12&\n" +
-	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken*\xab\x01\n" +
+	"\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\x12)\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion*\xab\x01\n" +
 	"\vNetworkKind\x12\x1c\n" +
 	"\x18NETWORK_KIND_UNSPECIFIED\x10\x00\x12\x18\n" +
 	"\x14NETWORK_KIND_PRIVATE\x10\x01\x12\x17\n" +

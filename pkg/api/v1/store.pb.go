@@ -151,12 +151,15 @@ func (x *RequestRecord) GetAnswer() string {
 
 // ChangedObject is an object before and after a change, as stored; empty is absent.
 type ChangedObject struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Key           string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
-	Before        string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
-	After         string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Key    string                 `protobuf:"bytes,1,opt,name=key,proto3" json:"key,omitempty"`
+	Before string                 `protobuf:"bytes,2,opt,name=before,proto3" json:"before,omitempty"`
+	After  string                 `protobuf:"bytes,3,opt,name=after,proto3" json:"after,omitempty"`
+	// Of what switches are told, of which nothing else is kept; 0 is absent.
+	BeforeGeneration uint64 `protobuf:"varint,4,opt,name=before_generation,json=beforeGeneration,proto3" json:"before_generation,omitempty"`
+	AfterGeneration  uint64 `protobuf:"varint,5,opt,name=after_generation,json=afterGeneration,proto3" json:"after_generation,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *ChangedObject) Reset() {
@@ -208,6 +211,20 @@ func (x *ChangedObject) GetAfter() string {
 		return x.After
 	}
 	return ""
+}
+
+func (x *ChangedObject) GetBeforeGeneration() uint64 {
+	if x != nil {
+		return x.BeforeGeneration
+	}
+	return 0
+}
+
+func (x *ChangedObject) GetAfterGeneration() uint64 {
+	if x != nil {
+		return x.AfterGeneration
+	}
+	return 0
 }
 
 // Change says who changed what, when and by which call.
@@ -311,11 +328,13 @@ const file_pkg_api_v1_store_proto_rawDesc = "" +
 	"\anetwork\x18\x04 \x01(\tR\anetwork\"J\n" +
 	"\rRequestRecord\x12!\n" +
 	"\frequest_hash\x18\x01 \x01(\tR\vrequestHash\x12\x16\n" +
-	"\x06answer\x18\x02 \x01(\tR\x06answer\"O\n" +
+	"\x06answer\x18\x02 \x01(\tR\x06answer\"\xa7\x01\n" +
 	"\rChangedObject\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"\xd6\x01\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\x12+\n" +
+	"\x11before_generation\x18\x04 \x01(\x04R\x10beforeGeneration\x12)\n" +
+	"\x10after_generation\x18\x05 \x01(\x04R\x0fafterGeneration\"\xd6\x01\n" +
 	"\x06Change\x12\x16\n" +
 	"\x06caller\x18\x01 \x01(\tR\x06caller\x12\x16\n" +
 	"\x06method\x18\x02 \x01(\tR\x06method\x12\x1d\n" +

@@ -37,17 +37,18 @@ func call(c *apiv1.ChangeRecord) string {
 	return text(c.GetMethod()[strings.LastIndexByte(c.GetMethod(), '/')+1:])
 }
 
-// changed says what a change made of what, and why.
+// changed says what a change made of what, and why. What a switch is told of a port from its registration on, and no more after
+// it, goes without saying.
 func changed(c *apiv1.ChangeRecord) string {
 	var out []string
 	for _, r := range c.GetResources() {
-		switch r.GetType() {
-		case apiv1.EventType_EVENT_TYPE_ADDED:
-			out = append(out, "+"+r.GetResource())
-		case apiv1.EventType_EVENT_TYPE_DELETED:
-			out = append(out, "-"+r.GetResource())
+		before, after := r.GetBeforeGeneration(), r.GetAfterGeneration()
+		switch told := len(r.GetFields()) == 0 && before+after > 0; {
+		case told && (before == 0 || after == 0):
+		case told:
+			out = append(out, fmt.Sprintf("%s (generation %d → %d)", r.GetResource(), before, after))
 		default:
-			out = append(out, r.GetResource()+" ("+fieldChanges(r)+")")
+			out = append(out, one(r))
 		}
 	}
 	line := strings.Join(out, ", ")
@@ -55,6 +56,18 @@ func changed(c *apiv1.ChangeRecord) string {
 		line += fmt.Sprintf(", because %q", c.GetReason())
 	}
 	return text(line)
+}
+
+// one says what became of a resource.
+func one(r *apiv1.ResourceChange) string {
+	switch r.GetType() {
+	case apiv1.EventType_EVENT_TYPE_ADDED:
+		return "+" + r.GetResource()
+	case apiv1.EventType_EVENT_TYPE_DELETED:
+		return "-" + r.GetResource()
+	default:
+		return r.GetResource() + " (" + fieldChanges(r) + ")"
+	}
 }
 
 // fieldChanges are the fields that differ, with their values where those are short.

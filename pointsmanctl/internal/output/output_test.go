@@ -127,7 +127,11 @@ var described = Description{
 		},
 		{
 			Id: "1", Time: before(time.Hour), Caller: "local", Method: "/pointsman.v1.AllocationService/CreateAllocation", RequestId: "r1",
-			Resources: []*apiv1.ResourceChange{{Resource: "allocations/default/web1", Type: apiv1.EventType_EVENT_TYPE_ADDED}, {Resource: "ips/blue/10.64.0.5", Type: apiv1.EventType_EVENT_TYPE_DELETED}},
+			Resources: []*apiv1.ResourceChange{
+				{Resource: "allocations/default/web1", Type: apiv1.EventType_EVENT_TYPE_ADDED}, {Resource: "ips/blue/10.64.0.5", Type: apiv1.EventType_EVENT_TYPE_DELETED},
+				{Resource: "switches/leaf01/ports/swp1", Type: apiv1.EventType_EVENT_TYPE_MODIFIED, BeforeGeneration: 1, AfterGeneration: 2},
+				{Resource: "switches/leaf01/ports/swp2", Type: apiv1.EventType_EVENT_TYPE_ADDED, AfterGeneration: 1},
+			},
 		},
 	},
 	Older: true,
