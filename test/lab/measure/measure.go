@@ -71,7 +71,11 @@ func Run(ctx context.Context, paths []Path) ([]Report, error) {
 	return reports, nil
 }
 
-// send sends each path's packets until ctx ends. A tick that comes late is made up for, so that the rate holds on a busy guest.
+// catchUp is how many late ticks are made up for at once, so that the rate holds on a busy guest. A guest that stood still for seconds
+// would lose a burst of all that it missed in its own buffers; what was missed beyond this is not sent at all.
+const catchUp = 10
+
+// send sends each path's packets until ctx ends.
 func send(ctx context.Context, ends []*end) {
 	tick := time.NewTicker(Interval)
 	defer tick.Stop()
@@ -81,7 +85,8 @@ func send(ctx context.Context, ends []*end) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for ; n < int(now.Sub(start)/Interval); n++ {
+			due := int(now.Sub(start) / Interval)
+			for n = max(n, due-catchUp); n < due; n++ {
 				for _, e := range ends {
 					e.send(n)
 				}
