@@ -51,6 +51,7 @@ follows it until its routes are proven in the whole fabric, and prints the recei
 func (a *app) moveCommand() *cobra.Command {
 	to := &apiv1.Attachment{}
 	var wait waiting
+	var version string
 	cmd := &cobra.Command{
 		Use:   "move ALLOCATION --network NETWORK",
 		Short: "Move a machine to another network: same ASN, new addresses",
@@ -60,7 +61,7 @@ func (a *app) moveCommand() *cobra.Command {
 		ValidArgsFunction: a.first(a.allocationIDs),
 		RunE: a.ask(func(ctx context.Context, c *client, args []string) error {
 			allocation, err := c.allocations.UpdateAllocation(ctx, &apiv1.UpdateAllocationRequest{
-				RequestId: requestID(), Project: a.project, Id: args[0], Attachments: []*apiv1.Attachment{to},
+				RequestId: requestID(), Project: a.project, Id: args[0], Attachments: []*apiv1.Attachment{to}, ResourceVersion: version,
 			})
 			if err != nil {
 				return err
@@ -69,6 +70,7 @@ func (a *app) moveCommand() *cobra.Command {
 		}),
 	}
 	a.attachmentFlags(cmd, to)
+	versionFlag(cmd, &version)
 	wait.flags(cmd, "until the machine is reachable there, and print the receipt")
 	return cmd
 }

@@ -11,6 +11,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/backoff"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -20,6 +21,9 @@ import (
 const (
 	attempts  = 6
 	firstWait = 100 * time.Millisecond
+	// The control plane allows a ping every ten seconds.
+	pingAfter   = 20 * time.Second
+	pingTimeout = 10 * time.Second
 )
 
 // client is the API's services over one connection.
@@ -59,6 +63,8 @@ func (a *app) api() (*client, error) {
 	conn, err := grpc.NewClient(a.server,
 		grpc.WithTransportCredentials(trust),
 		grpc.WithConnectParams(grpc.ConnectParams{Backoff: backoff.Config{BaseDelay: firstWait, Multiplier: 2, Jitter: 0.2, MaxDelay: time.Second}}),
+		// A watch whose line went dead without a word is noticed.
+		grpc.WithKeepaliveParams(keepalive.ClientParameters{Time: pingAfter, Timeout: pingTimeout}),
 		grpc.WithChainUnaryInterceptor(
 			limit(a.timeout),
 			// Requests carry an id, so that one which was carried out although its answer got lost is not carried out again.

@@ -11,19 +11,23 @@ import (
 )
 
 func (a *app) ipCommand() *cobra.Command {
-	return group("ip", "Addresses of networks", a.ipListCommand(), a.ipGetCommand(), a.ipAllocateCommand(), a.ipReleaseCommand())
+	return group("ip", "Addresses of networks", a.ipListCommand(), a.ipGetCommand(), a.ipAllocateCommand(), a.ipUpdateCommand(), a.ipReleaseCommand())
 }
 
 var families = apiv1.IPFamily(0).Descriptor()
 
 func (a *app) ipListCommand() *cobra.Command {
 	var network, filter string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List held and resting addresses",
 		Example: "  pointsmanctl ip list --network blue",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
+			if watch {
+				return a.watchIPs(ctx, c, &apiv1.WatchIPsRequest{Project: a.project, Network: network, Filter: filter})
+			}
 			r, err := c.ips.ListIPs(ctx, &apiv1.ListIPsRequest{Project: a.project, Network: network, Filter: filter})
 			if err != nil {
 				return err
@@ -31,6 +35,7 @@ func (a *app) ipListCommand() *cobra.Command {
 			return a.printer().IPs(r)
 		}),
 	}
+	watchFlag(cmd, &watch)
 	filterFlag(cmd, &filter, `state = quarantined`)
 	cmd.Flags().StringVar(&network, "network", "", "only addresses of this network")
 	a.completeFlag(cmd, "network", a.networkIDs)
@@ -39,6 +44,7 @@ func (a *app) ipListCommand() *cobra.Command {
 
 func (a *app) ipGetCommand() *cobra.Command {
 	var network string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:               "get ADDRESS --network NETWORK",
 		Short:             "Show one address",
@@ -50,9 +56,13 @@ func (a *app) ipGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if watch {
+				return a.watchIPs(ctx, c, &apiv1.WatchIPsRequest{Project: ip.GetProject(), Network: network, Filter: only("address", ip.GetAddress())})
+			}
 			return a.printer().IP(ip)
 		}),
 	}
+	watchFlag(cmd, &watch)
 	a.requireNetwork(cmd, &network, "the network of the address")
 	return cmd
 }

@@ -15,7 +15,7 @@ import (
 
 func (a *app) machineCommand() *cobra.Command {
 	return group("machine", "Machines: discovered, adopted, allocated",
-		a.machineListCommand(), a.machineGetCommand(), a.machineAdoptCommand(), a.machineConfigCommand(),
+		a.machineListCommand(), a.machineGetCommand(), a.machineAdoptCommand(), a.machineUpdateCommand(), a.machineConfigCommand(),
 		a.machineOverrideCommand(), a.machineDeleteCommand())
 }
 
@@ -24,10 +24,11 @@ var machineStates = apiv1.MachineState(0).Descriptor()
 func (a *app) machineListCommand() *cobra.Command {
 	req := &apiv1.ListMachinesRequest{}
 	var state string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List machines, and what keeps each from being free",
-		Example: "  pointsmanctl machine list\n  pointsmanctl machine list --state free --rack rack1 -o wide",
+		Example: "  pointsmanctl machine list\n  pointsmanctl machine list --state free --rack rack1 -o wide\n  pointsmanctl machine list -w -o json",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
 			n, err := word(machineStates, "state", state)
@@ -35,6 +36,9 @@ func (a *app) machineListCommand() *cobra.Command {
 				return err
 			}
 			req.State = apiv1.MachineState(n)
+			if watch {
+				return a.watchMachines(ctx, c, &apiv1.WatchMachinesRequest{State: req.GetState(), Rack: req.GetRack(), Filter: req.GetFilter()})
+			}
 			r, err := c.machines.ListMachines(ctx, req)
 			if err != nil {
 				return err
@@ -42,6 +46,7 @@ func (a *app) machineListCommand() *cobra.Command {
 			return a.printer().Machines(r)
 		}),
 	}
+	watchFlag(cmd, &watch)
 	filterFlag(cmd, &req.Filter, `state = free AND connections.switch = leaf01`)
 	cmd.Flags().StringVar(&state, "state", "", "only machines in this state: "+strings.Join(output.Words(machineStates), ", "))
 	cmd.Flags().StringVar(&req.Rack, "rack", "", "only machines of this rack")
@@ -51,7 +56,8 @@ func (a *app) machineListCommand() *cobra.Command {
 }
 
 func (a *app) machineGetCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	cmd := &cobra.Command{
 		Use:               "get MACHINE",
 		Short:             "Show one machine",
 		Example:           "  pointsmanctl machine get machine01",
@@ -62,9 +68,14 @@ func (a *app) machineGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if watch {
+				return a.watchMachines(ctx, c, &apiv1.WatchMachinesRequest{Filter: only("id", args[0])})
+			}
 			return a.printer().Machine(m)
 		}),
 	}
+	watchFlag(cmd, &watch)
+	return cmd
 }
 
 func (a *app) machineAdoptCommand() *cobra.Command {
@@ -105,6 +116,7 @@ name. A machine that is still to come is entered by any of its identities, and m
 	f.StringVar(&req.ChassisMac, "chassis-mac", "", "chassis MAC address, as its LLDP says it")
 	f.StringArrayVar(&req.PortMacs, "port-mac", nil, "MAC address of a port; repeat for more")
 	f.StringVar(&req.Description, "description", "", "a description for people")
+	f.StringToStringVar(&req.Labels, "label", nil, "KEY=VALUE of a label; repeat for more")
 	for _, flag := range []string{"id", "system-uuid", "chassis-mac", "port-mac"} {
 		fixed(cmd, flag)
 	}

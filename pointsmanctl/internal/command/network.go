@@ -13,17 +13,18 @@ import (
 
 func (a *app) networkCommand() *cobra.Command {
 	return group("network", "Networks, and the pools that they are carved from",
-		a.networkListCommand(), a.networkGetCommand(), a.networkCreateCommand(), a.networkDeleteCommand())
+		a.networkListCommand(), a.networkGetCommand(), a.networkCreateCommand(), a.networkUpdateCommand(), a.networkDeleteCommand())
 }
 
 var networkKinds = apiv1.NetworkKind(0).Descriptor()
 
 func (a *app) networkListCommand() *cobra.Command {
 	var kind, filter string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List networks and pools",
-		Example: "  pointsmanctl network list\n  pointsmanctl network list --kind pool -o wide",
+		Example: "  pointsmanctl network list\n  pointsmanctl network list --kind pool -o wide\n  pointsmanctl network list -w",
 		Args:    cobra.NoArgs,
 		RunE: a.ask(func(ctx context.Context, c *client, _ []string) error {
 			req := &apiv1.ListNetworksRequest{Project: a.project, Filter: filter}
@@ -32,6 +33,9 @@ func (a *app) networkListCommand() *cobra.Command {
 				return err
 			}
 			req.Kind = apiv1.NetworkKind(n)
+			if watch {
+				return a.watchNetworks(ctx, c, &apiv1.WatchNetworksRequest{Project: a.project, Kind: req.GetKind(), Filter: filter})
+			}
 			r, err := c.networks.ListNetworks(ctx, req)
 			if err != nil {
 				return err
@@ -39,6 +43,7 @@ func (a *app) networkListCommand() *cobra.Command {
 			return a.printer().Networks(r)
 		}),
 	}
+	watchFlag(cmd, &watch)
 	filterFlag(cmd, &filter, `vni >= 100100 AND description : storage`)
 	cmd.Flags().StringVar(&kind, "kind", "", "only networks of this kind: "+strings.Join(output.Words(networkKinds), ", "))
 	fixed(cmd, "kind", output.Words(networkKinds)...)
@@ -46,10 +51,11 @@ func (a *app) networkListCommand() *cobra.Command {
 }
 
 func (a *app) networkGetCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	cmd := &cobra.Command{
 		Use:               "get NETWORK",
 		Short:             "Show one network",
-		Example:           "  pointsmanctl network get blue\n  pointsmanctl network get blue -o yaml",
+		Example:           "  pointsmanctl network get blue\n  pointsmanctl network get blue -o yaml\n  pointsmanctl network get blue -w",
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.first(a.networkIDs),
 		RunE: a.ask(func(ctx context.Context, c *client, args []string) error {
@@ -57,9 +63,14 @@ func (a *app) networkGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if watch {
+				return a.watchNetworks(ctx, c, &apiv1.WatchNetworksRequest{Project: n.GetProject(), Filter: only("id", args[0])})
+			}
 			return a.printer().Network(n)
 		}),
 	}
+	watchFlag(cmd, &watch)
+	return cmd
 }
 
 func (a *app) networkCreateCommand() *cobra.Command {
@@ -113,6 +124,7 @@ Without a name, one is generated. Without --kind, it is private.`,
 	f.Uint32Var(&req.DefaultIpv4Length, "default-ipv4-length", 0, "of a pool: length of the IPv4 prefixes that are carved by default")
 	f.Uint32Var(&req.DefaultIpv6Length, "default-ipv6-length", 0, "of a pool: length of the IPv6 prefixes that are carved by default")
 	f.StringVar(&req.Description, "description", "", "a description for people")
+	f.StringToStringVar(&req.Labels, "label", nil, "KEY=VALUE of a label; repeat for more")
 	fixed(cmd, "kind", output.Words(networkKinds)...)
 	a.completeFlag(cmd, "pool", a.poolIDs)
 	return cmd

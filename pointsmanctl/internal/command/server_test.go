@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -26,6 +27,9 @@ type server struct {
 
 	etcd     *clientv3.Client
 	switches map[string]*simswitch.Switch
+	dir, log string
+	kill     func(syscall.Signal)
+	killed   map[int]bool
 }
 
 // built is where the control plane's binary is, once a test needed it.
@@ -49,18 +53,36 @@ var controlplane = sync.OnceValues(func() (string, error) {
 // startServer starts a control plane of its own for a test.
 func startServer(t *testing.T) *server {
 	t.Helper()
-	dir := t.TempDir()
+	s := &server{switches: map[string]*simswitch.Switch{}, killed: map[int]bool{}, dir: t.TempDir(), log: filepath.Join(t.TempDir(), "log")}
+	s.launch(t, "127.0.0.1:0", "127.0.0.1:0")
+	var err error
+	if s.etcd, err = clientv3.New(clientv3.Config{Endpoints: s.Etcd, Logger: zap.NewNop()}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.etcd.Close() })
+	t.Cleanup(func() {
+		if t.Failed() {
+			text, _ := os.ReadFile(s.log)
+			t.Logf("log of the control plane:\n%s", text)
+		}
+	})
+	return s
+}
+
+// launch starts the process, which is asked to end when the test does.
+func (s *server) launch(t *testing.T, listen, etcdListen string) {
+	t.Helper()
 	binary, err := controlplane()
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{switches: map[string]*simswitch.Switch{}}
-	log, err := os.Create(filepath.Join(dir, "log"))
+	log, err := os.OpenFile(s.log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { log.Close() })
-	cmd := exec.Command(binary, "--listen", "127.0.0.1:0", "--etcd-listen-client", "127.0.0.1:0", "--data-dir", filepath.Join(dir, "etcd"), "--quarantine", "1h")
+	defer log.Close() // the process has its own
+	cmd := exec.Command(binary, "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--etcd-listen-client", etcdListen,
+		"--data-dir", filepath.Join(s.dir, "etcd"), "--quarantine", "1h")
 	cmd.Stderr = log
 	out, err := cmd.StdoutPipe()
 	if err != nil {
@@ -69,29 +91,33 @@ func startServer(t *testing.T) *server {
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	ended := sync.OnceValue(cmd.Wait)
 	t.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
+		if err := ended(); err != nil && !s.killed[cmd.Process.Pid] {
 			t.Errorf("the control plane ended with %v", err)
 		}
-		if t.Failed() {
-			text, _ := os.ReadFile(log.Name())
-			t.Logf("log of the control plane:\n%s", text)
-		}
 	})
+	s.kill = func(sig syscall.Signal) {
+		s.killed[cmd.Process.Pid] = true
+		_ = cmd.Process.Signal(sig)
+		_ = ended()
+	}
 	line, err := bufio.NewReader(out).ReadBytes('\n')
 	if err != nil {
-		text, _ := os.ReadFile(log.Name())
+		text, _ := os.ReadFile(s.log)
 		t.Fatalf("the control plane says no address: %v\n%s", err, text)
 	}
 	if err := json.Unmarshal(line, s); err != nil {
 		t.Fatal(err)
 	}
-	if s.etcd, err = clientv3.New(clientv3.Config{Endpoints: s.Etcd, Logger: zap.NewNop()}); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { s.etcd.Close() })
-	return s
+}
+
+// restart ends the process with a signal and starts it again on the same data and addresses.
+func (s *server) restart(t *testing.T, sig syscall.Signal) {
+	t.Helper()
+	s.kill(sig)
+	s.launch(t, s.GRPC, strings.TrimPrefix(s.Etcd[0], "http://"))
 }
 
 // ctl runs pointsmanctl against the server.

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
-	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/pointsmanctl/internal/output"
@@ -19,6 +18,7 @@ func (a *app) switchCommand() *cobra.Command {
 func (a *app) switchListCommand() *cobra.Command {
 	req := &apiv1.ListSwitchesRequest{}
 	var role string
+	var watch bool
 	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List switches, and what their agents say",
@@ -30,6 +30,9 @@ func (a *app) switchListCommand() *cobra.Command {
 				return err
 			}
 			req.Role = apiv1.SwitchRole(n)
+			if watch {
+				return a.watchSwitches(ctx, c, &apiv1.WatchSwitchesRequest{Role: req.GetRole(), Rack: req.GetRack(), Filter: req.GetFilter()})
+			}
 			r, err := c.switches.ListSwitches(ctx, req)
 			if err != nil {
 				return err
@@ -37,6 +40,7 @@ func (a *app) switchListCommand() *cobra.Command {
 			return a.printer().Switches(r)
 		}),
 	}
+	watchFlag(cmd, &watch)
 	filterFlag(cmd, &req.Filter, `alive = false`)
 	cmd.Flags().StringVar(&role, "role", "", "only switches of this role: "+strings.Join(output.Words(switchRoles), ", "))
 	cmd.Flags().StringVar(&req.Rack, "rack", "", "only switches of this rack")
@@ -46,7 +50,8 @@ func (a *app) switchListCommand() *cobra.Command {
 }
 
 func (a *app) switchGetCommand() *cobra.Command {
-	return &cobra.Command{
+	var watch bool
+	cmd := &cobra.Command{
 		Use:               "get SWITCH",
 		Short:             "Show one switch with its ports: wanted, applied, session, neighbour",
 		Example:           "  pointsmanctl switch get leaf01\n  pointsmanctl switch get leaf01 -o wide",
@@ -57,9 +62,14 @@ func (a *app) switchGetCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if watch {
+				return a.watchSwitches(ctx, c, &apiv1.WatchSwitchesRequest{Filter: only("id", args[0])})
+			}
 			return a.printer().Switch(s)
 		}),
 	}
+	watchFlag(cmd, &watch)
+	return cmd
 }
 
 func (a *app) switchUpdateCommand() *cobra.Command {
@@ -79,17 +89,13 @@ a port that is allocated must stay.`,
 	f.StringVar(&req.Description, "description", "", "a description for people")
 	f.Uint32Var(&req.Mtu, "mtu", 0, "MTU of uplinks and machine ports in bytes")
 	f.StringToStringVar(&portFlags, "port", nil, "NAME=ROLE of a port, role "+strings.Join(output.Words(portRoles), " or ")+"; repeat for all ports")
+	versionFlag(cmd, &req.ResourceVersion)
 	cmd.RunE = a.ask(func(ctx context.Context, c *client, args []string) error {
-		req.RequestId, req.Id, req.UpdateMask = requestID(), args[0], &fieldmaskpb.FieldMask{}
-		for flag, field := range map[string]string{"description": "description", "mtu": "mtu", "port": "ports"} {
-			if f.Changed(flag) {
-				req.UpdateMask.Paths = append(req.UpdateMask.Paths, field)
-			}
-		}
-		if len(req.UpdateMask.Paths) == 0 {
-			return usagef("nothing to change: give --description, --mtu or --port")
-		}
+		req.RequestId, req.Id = requestID(), args[0]
 		var err error
+		if req.UpdateMask, err = maskOf(cmd, "description", "description", "mtu", "mtu", "port", "ports"); err != nil {
+			return err
+		}
 		if req.Ports, err = ports(portFlags); err != nil {
 			return usage{err}
 		}

@@ -22,6 +22,7 @@ func (p Printer) machineColumns() []column[*apiv1.Machine] {
 		{"CHASSIS MAC", true, func(m machine) string { return text(m.GetChassisMac()) }},
 		{"PORT MACS", true, func(m machine) string { return joined(m.GetPortMacs()) }},
 		{"AGE", true, func(m machine) string { return age(p.Now, m.GetCreateTime()) }},
+		{"LABELS", true, func(m machine) string { return labelled(m.GetLabels()) }},
 		{"DESCRIPTION", true, func(m machine) string { return text(m.GetDescription()) }},
 	}
 }

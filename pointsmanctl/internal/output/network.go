@@ -20,6 +20,7 @@ func (p Printer) networkColumns() []column[*apiv1.Network] {
 		{"PROJECT", true, func(n network) string { return text(n.GetProject()) }},
 		{"ANNOUNCEABLE", true, announceable},
 		{"CARVED", true, carved},
+		{"LABELS", true, func(n network) string { return labelled(n.GetLabels()) }},
 		{"DESCRIPTION", true, func(n network) string { return text(n.GetDescription()) }},
 	}
 }

@@ -2,6 +2,8 @@ package output
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -21,6 +23,15 @@ func text(s string) string {
 }
 
 func joined(in []string) string { return text(strings.Join(in, ",")) }
+
+// labelled writes labels as KEY=VALUE, sorted.
+func labelled(in map[string]string) string {
+	var out []string
+	for _, key := range slices.Sorted(maps.Keys(in)) {
+		out = append(out, key+"="+in[key])
+	}
+	return joined(out)
+}
 
 func number[N ~uint32 | ~uint64](n N) string {
 	if n == 0 {
