@@ -77,6 +77,9 @@ func measured(ctx context.Context, t *testing.T, f *fabric.Fabric, what string, 
 		worst[i] = slices.MaxFunc(outages, func(x, y fabric.Outage) int {
 			return cmp.Or(cmp.Compare(x.Outage, y.Outage), cmp.Compare(x.Lost, y.Lost))
 		})
+		for _, o := range outages { // the direction with the longest outage need not be the one that lost most
+			worst[i].Lost, worst[i].Gap = max(worst[i].Lost, o.Lost), max(worst[i].Gap, o.Gap)
+		}
 	}
 	return worst
 }
