@@ -18,11 +18,14 @@ import (
 const defaultHistory = 10
 
 func (a *app) describeCommand() *cobra.Command {
+	port := a.describe("port SWITCH:PORT", "A port, who is cabled to it, its allocation, probes, receipt and history", "port leaf01:swp1", a.portNames, (*describer).port)
+	port.Use, port.Args = "port SWITCH:PORT | SWITCH PORT", cobra.RangeArgs(1, 2)
+	port.Example += "\n  pointsmanctl describe port leaf01 swp1"
 	return group("describe", "All that is known of one thing, on one page",
 		a.describe("machine MACHINE", "A machine, its allocation, ports, sessions, probes, receipt and history", "machine machine01", a.machineIDs, (*describer).machine),
 		a.describe("switch SWITCH", "A switch, its ports, sessions, allocations and history", "switch leaf01", a.switchIDs, (*describer).sw),
-		a.describe("port SWITCH:PORT", "A port, who is cabled to it, its allocation, probes, receipt and history", "port leaf01:swp1", a.portNames, (*describer).port),
-		a.describe("network NETWORK", "A network, its allocations, addresses and history", "network blue", a.networkIDs, (*describer).network),
+		port,
+		a.describe("network NETWORK", "A network, its allocations, addresses, ports, sessions and history", "network blue", a.networkIDs, (*describer).network),
 		a.describe("allocation ALLOCATION", "An allocation, its machine, ports, sessions, probes, receipt and history", "allocation web1", a.allocationIDs, (*describer).allocation),
 	)
 }
@@ -45,7 +48,7 @@ it as one object, whose parts are as in the API.`,
 				return usagef("--history %d: give how many changes to show, 0 for none", history)
 			}
 			d := &describer{a: a, c: c, history: history, switches: map[string]*apiv1.Switch{}}
-			if err := look(d, ctx, args[0]); err != nil {
+			if err := look(d, ctx, strings.Join(args, ":")); err != nil {
 				return err
 			}
 			return a.printer().Describe(d.out)
@@ -156,7 +159,27 @@ func (d *describer) network(ctx context.Context, id string) error {
 		return err
 	}
 	d.out.Allocations, d.out.IPs = allocations.GetAllocations(), ips.GetIps()
+	if err := d.portsIn(ctx, n); err != nil {
+		return err
+	}
 	return d.changes(ctx, "networks/"+id, n.GetProject())
+}
+
+// portsIn adds the ports that are in a network, or that switches still have in its VRF.
+func (d *describer) portsIn(ctx context.Context, n *apiv1.Network) error {
+	r, err := d.c.switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
+	if err != nil {
+		return err
+	}
+	for _, sw := range r.GetSwitches() {
+		for _, v := range sw.GetPortViews() {
+			told := v.GetIntent().GetProject() == n.GetProject() && v.GetIntent().GetNetwork() == n.GetId()
+			if told || n.GetVrf() != "" && v.GetStatus().GetVrf() == n.GetVrf() {
+				d.out.Ports = append(d.out.Ports, output.Port{Switch: sw.GetId(), Alive: sw.GetAlive(), View: v})
+			}
+		}
+	}
+	return nil
 }
 
 func (d *describer) allocation(ctx context.Context, id string) error {

@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -12,11 +13,19 @@ import (
 // defaultLimit is how many changes a history shows unless somebody asks for more.
 const defaultLimit = 20
 
+// historyCommand is "history", which is "changes" too and, as the lists of resources are, "changes list".
 func (a *app) historyCommand() *cobra.Command {
+	cmd := a.listChangesCommand("history [RESOURCE]")
+	cmd.Aliases = []string{"changes"}
+	cmd.AddCommand(a.listChangesCommand("list [RESOURCE]"))
+	return cmd
+}
+
+func (a *app) listChangesCommand(use string) *cobra.Command {
 	req := &apiv1.ListChangesRequest{}
 	var limit int32
 	cmd := &cobra.Command{
-		Use:   "history [RESOURCE]",
+		Use:   use,
 		Short: "Who changed what, when and why, the latest first",
 		Example: `  pointsmanctl history
   pointsmanctl history machines/machine01 --limit 50
@@ -67,5 +76,6 @@ func (a *app) resourceNames(ctx context.Context, c *client) ([]string, error) {
 			out = append(out, kind+n)
 		}
 	}
+	slices.Sort(out)
 	return out, nil
 }

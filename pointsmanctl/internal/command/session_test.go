@@ -253,6 +253,12 @@ func TestCompletion(t *testing.T) {
 		{"machine get ''", "machine01"},
 		{"ip release --network blue ''", "10.64.0.9"},
 		{"switch list -o ''", "table wide json yaml"},
+		{"describe machine ''", "machine01"},
+		{"describe network g", "green"},
+		{"describe port leaf02:", "leaf02:swp1 leaf02:swp2 leaf02:swp51"},
+		{"describe port leaf02:swp1 ''", ""},
+		{"changes list m", "machines/machine01"},
+		{"history networks/", "networks/blue networks/green networks/tenants"},
 	} {
 		r := s.ctl(t.Context(), append([]string{"__complete"}, words(c.typed)...)...)
 		lines := strings.Split(strings.TrimSpace(r.out), "\n")
