@@ -11,14 +11,17 @@ import (
 
 // TestEVPNPing proves the lab without the agent: two leaves and a spine with FRR configured by hand, a machine behind each
 // leaf in the same VRF, and a ping between them that can only go through EVPN type 5 routes and VXLAN.
-func TestEVPNPing(t *testing.T) {
+func TestEVPNPing(t *testing.T) { testEVPNPing(t, Options{}) }
+
+func testEVPNPing(t *testing.T, o Options) {
 	ctx, cancel := context.WithTimeout(t.Context(), 90*time.Second)
 	defer cancel()
 	topology := &Topology{
 		Name: "evpn", Spines: 1, Racks: []Rack{{Leaves: 1, Machines: 1}, {Leaves: 1, Machines: 1}},
 		Services: map[string][]Service{"machine01": frrServices()[:2], "machine02": frrServices()[:2]},
 	}
-	f := up(t, ctx, Options{Topology: topology})
+	o.Topology = topology
+	f := up(t, ctx, o)
 	inv := topology.Inventory()
 	for i, s := range inv.Switches {
 		must(t, f.WriteFile(ctx, s.Name, "/etc/frr/frr.conf", []byte(switchFRR(s)), 0o640))

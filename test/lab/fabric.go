@@ -27,9 +27,11 @@ type Options struct {
 	EtcdPorts []int
 	// HostPorts are further ports of the host's loopback that the guest may reach, at HostAddress.
 	HostPorts []int
-	Memory    string    // the guest's memory; empty is sized by the topology
-	Log       io.Writer // progress, a line each; nil is none
-	Socket    string    // where Attach finds the fabric; empty is nowhere
+	// Native builds the fabric in namespaces on the host's own kernel, which must have all that switches need, instead of a guest.
+	Native bool
+	Memory string    // the guest's memory; empty is sized by the topology
+	Log    io.Writer // progress, a line each; nil is none
+	Socket string    // where Attach finds the fabric; empty is nowhere
 }
 
 // Fabric is a running fabric. Its methods are safe for concurrent use.
@@ -99,7 +101,14 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	}
 	defer func() { _ = reports.Close() }()
 
-	config := uml.Config{Root: root, Kernel: kernel.Choose(root, writerOr(o.Log)), Memory: o.Memory, Mode: fabricMode, Spec: spec, Network: cable}
+	config := uml.Config{Root: root, Memory: o.Memory, Native: o.Native, Mode: fabricMode, Spec: spec, Network: cable}
+	if o.Native {
+		if err := kernel.Native(ctx, root, writerOr(o.Log)); err != nil {
+			return err
+		}
+	} else {
+		config.Kernel = kernel.Choose(root, writerOr(o.Log))
+	}
 	if config.Memory == "" {
 		config.Memory = memoryFor(len(spec.Nodes))
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 	"time"
@@ -62,11 +63,30 @@ func (b *build) probe(ctx context.Context) error {
 }
 
 func probe(ctx context.Context, kernel, root string) error {
+	return probeGuest(ctx, uml.Config{Root: root, Kernel: kernel, Memory: "256M"})
+}
+
+// Native tries every feature on the host's own kernel, in namespaces that are gone when it returns, and says in one line on log that a
+// fabric can run there, or what is missing.
+func Native(ctx context.Context, root string, log io.Writer) error {
+	const remedy = "load its modules on this host (modprobe vrf vxlan, and so on) where the kernel was built with them, or leave --native out: a guest brings a kernel of its own"
+	who, err := uml.NativeRights()
+	if err != nil {
+		return err
+	}
+	if err := probeGuest(ctx, uml.Config{Root: root, Memory: "64M", Native: true}); err != nil {
+		return fmt.Errorf("run natively: %w\n%s", err, remedy)
+	}
+	fmt.Fprintf(log, "lab: kernel: this host's own (--native), in namespaces, %s\n", who)
+	return nil
+}
+
+func probeGuest(ctx context.Context, config uml.Config) error {
 	var out, complaints bytes.Buffer // each is written by a goroutine of its own
-	exit, err := uml.Run(ctx, uml.Config{Root: root, Kernel: kernel, Memory: "256M"},
+	exit, err := uml.Run(ctx, config,
 		uml.Command{Argv: []string{"bash", "-c", probeScript()}, Stdout: &out, Stderr: &complaints, Timeout: 2 * time.Minute})
 	if err != nil {
-		return fmt.Errorf("boot the kernel: %w", err)
+		return fmt.Errorf("boot a guest: %w", err)
 	}
 	if exit != 0 {
 		return fmt.Errorf("try the kernel's features: exit code %d\n%s", exit, complaints.String())

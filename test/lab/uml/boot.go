@@ -31,6 +31,7 @@ const DefaultMemory = "1G"
 type Config struct {
 	Root   string // the Debian root, as package debroot makes it
 	Kernel string // the kernel, as package kernel chooses it; empty is Debian's in Root
+	Native bool   // no kernel: the guest is namespaces on the host's (see NativeRights)
 	Memory string // "1G"; empty is DefaultMemory
 	// Mode selects among the modes given to Main in the guest, and Spec is handed to it (as JSON).
 	Mode string
@@ -58,7 +59,7 @@ func Boot(ctx context.Context, c Config) (*Guest, error) {
 	if !hooked {
 		return nil, errors.New("boot guest: this program never called uml.Main, so it cannot be the guest's init")
 	}
-	if runtime.GOARCH != "amd64" {
+	if runtime.GOARCH != "amd64" && !c.Native {
 		return nil, fmt.Errorf("boot guest: user-mode Linux runs on x86-64 only, this is %s", runtime.GOARCH)
 	}
 	if c.Kernel == "" {
@@ -71,7 +72,7 @@ func Boot(ctx context.Context, c Config) (*Guest, error) {
 	if err != nil {
 		return nil, fmt.Errorf("boot guest: %w", err)
 	}
-	if strings.HasPrefix(self, "/dev/") {
+	if strings.HasPrefix(self, "/dev/") && !c.Native {
 		return nil, fmt.Errorf("boot guest: %s lies under /dev, which the guest has of its own; run it from elsewhere (TMPDIR)", self)
 	}
 	dir, cleanup, err := runDir(c.Memory)
@@ -153,11 +154,16 @@ func (g *Guest) start(ctx context.Context, c Config, self string) error {
 		return err
 	}
 	cmd := exec.Command(c.Kernel, args...)
-	cmd.Dir = g.dir
 	cmd.Env = []string{"TMPDIR=" + g.dir, "HOME=" + g.dir, "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if c.Native {
+		cmd = exec.Command(self)
+		cmd.Env = []string{specEnv + "=" + g.dir, nativeEnv + "=1"}
+		cmd.SysProcAttr = nativeAttr()
+	}
+	cmd.Dir = g.dir
 	cmd.Stdout, cmd.Stderr = g.console, g.console
 	cmd.ExtraFiles = append(files, theirs...)
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
 	started := make(chan error)
 	g.cmd = cmd
 	go func() {
@@ -180,7 +186,7 @@ func (g *Guest) start(ctx context.Context, c Config, self string) error {
 			r.Close()
 		}
 		g.guard.stop()
-		return fmt.Errorf("start %s: %w", c.Kernel, err)
+		return fmt.Errorf("start %s: %w", cmd.Path, err)
 	}
 	for i, r := range ours {
 		copies.Add(1)

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -31,44 +32,40 @@ func Main(modes map[string]Mode) {
 	if os.Getpid() != 1 || dir == "" {
 		return
 	}
+	native = os.Getenv(nativeEnv) != ""
 	if err := guestMain(dir, modes); err != nil {
 		fmt.Fprintln(os.Stderr, "guest:", err)
 	}
 	powerOff()
 }
 
+// powerOff ends the guest. The kernel of a native one is not its own to end.
 func powerOff() {
+	if native {
+		os.Exit(0)
+	}
 	unix.Sync()
 	_ = unix.Reboot(unix.LINUX_REBOOT_CMD_POWER_OFF)
 	os.Exit(1)
 }
 
 func guestMain(dir string, modes map[string]Mode) error {
-	// The directory is mounted and not read where it lies: the kernel has mounted a /dev of its own over the host's /dev/shm.
-	for _, m := range []Mount{
-		{"proc", "/proc", "proc", 0, ""},
-		{"run", "/run", "tmpfs", 0, "mode=755"},
-		{"none", hostDir, "hostfs", 0, dir},
-	} {
-		if err := m.Do(); err != nil {
-			return err
-		}
+	open := openGuest
+	if native {
+		open = openNative
 	}
-	text, err := os.ReadFile(filepath.Join(hostDir, specFile))
+	spec, host, err := open(dir)
 	if err != nil {
 		return err
-	}
-	var spec bootSpec
-	if err := json.Unmarshal(text, &spec); err != nil {
-		return fmt.Errorf("decode spec: %w", err)
 	}
 	mode, ok := modes[spec.Mode]
 	if !ok {
 		return fmt.Errorf("no mode %q in this program", spec.Mode)
 	}
-	if err := enterRoot(spec); err != nil {
+	if err := enterRoot(spec, host); err != nil {
 		return err
 	}
+	host.close()
 	os.Clearenv()
 	for _, kv := range Environment {
 		name, value, _ := strings.Cut(kv, "=")
@@ -76,13 +73,80 @@ func guestMain(dir string, modes map[string]Mode) error {
 			return err
 		}
 	}
-	// No program is asked to handle the kernel's device events; without this, each device costs a fork.
-	_ = os.WriteFile("/proc/sys/kernel/hotplug", []byte("\n"), 0)
+	if native {
+		if err := plugCable(); err != nil {
+			return err
+		}
+	} else {
+		// No program is asked to handle the kernel's device events; without this, each device costs a fork.
+		_ = os.WriteFile("/proc/sys/kernel/hotplug", []byte("\n"), 0)
+	}
 	result, err := mode(spec.Spec)
 	if err != nil {
 		return err
 	}
 	return writeResult(result)
+}
+
+// openGuest makes the first mounts and reads the spec. The directory is mounted and not read where it lies: the kernel has mounted a
+// /dev of its own over the host's /dev/shm.
+func openGuest(dir string) (spec bootSpec, host sources, err error) {
+	for _, m := range []Mount{
+		{"proc", "/proc", "proc", 0, ""},
+		{"run", "/run", "tmpfs", 0, "mode=755"},
+		{"none", hostDir, "hostfs", 0, dir},
+	} {
+		if err := m.Do(); err != nil {
+			return spec, nil, err
+		}
+	}
+	spec, err = readSpec(hostDir)
+	return spec, nil, err
+}
+
+// openNative is openGuest where the host's files lie around it.
+func openNative(dir string) (spec bootSpec, host sources, err error) {
+	if spec, err = readSpec(dir); err != nil {
+		return spec, nil, err
+	}
+	if err := privateMounts(); err != nil {
+		return spec, nil, err
+	}
+	host = sources{}
+	for _, path := range slices.Concat([]string{dir, spec.Root}, spec.ReadOnly, spec.Writable) {
+		if err := host.open(path); err != nil {
+			return spec, nil, err
+		}
+	}
+	for _, m := range []Mount{{"proc", "/proc", "proc", 0, ""}, {"run", "/run", "tmpfs", 0, "mode=755"}} {
+		if err := m.Do(); err != nil {
+			return spec, nil, err
+		}
+	}
+	return spec, host, host.bind(dir, hostDir, false)
+}
+
+func readSpec(dir string) (spec bootSpec, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, specFile))
+	if err != nil {
+		return spec, err
+	}
+	if err := json.Unmarshal(text, &spec); err != nil {
+		return spec, fmt.Errorf("decode spec: %w", err)
+	}
+	return spec, nil
+}
+
+// show makes a directory of the host seen at target: from where it lies by the guest's kernel, from what was opened in a native guest.
+func show(host sources, path, target string, readOnly bool) error {
+	if native {
+		return host.bind(path, target, readOnly)
+	}
+	var flags uintptr
+	if readOnly {
+		flags = unix.MS_RDONLY
+	}
+	return Mount{"none", target, "hostfs", flags, path}.Do()
 }
 
 // Environment is what programs in the guest start with.
@@ -105,17 +169,19 @@ func writeResult(result any) error {
 
 // enterRoot mounts the Debian root under an overlay, with what else a system needs, and makes it the root. From then on
 // everything the guest writes goes to its memory.
-func enterRoot(spec bootSpec) error {
-	if err := (Mount{"none", Lower, "hostfs", unix.MS_RDONLY, spec.Root}).Do(); err != nil {
+func enterRoot(spec bootSpec, host sources) error {
+	if err := show(host, spec.Root, Lower, true); err != nil {
 		return err
 	}
-	if err := loadModules(Lower); err != nil {
-		return err
+	if !native {
+		if err := loadModules(Lower); err != nil {
+			return err
+		}
 	}
 	if err := MountRoot("/run/lab/root", "/run/lab/upper"); err != nil {
 		return err
 	}
-	if err := populate("/run/lab/root", spec); err != nil {
+	if err := populate("/run/lab/root", spec, host); err != nil {
 		return err
 	}
 	return PivotRoot("/run/lab/root")
@@ -129,10 +195,14 @@ func MountRoot(target, upper string) error {
 			return err
 		}
 	}
-	return Mount{"overlay", target, "overlay", 0, "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work}.Do()
+	options := "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work
+	if inUserNamespace() {
+		options += ",userxattr" // attributes "trusted." are the first namespace's alone
+	}
+	return Mount{"overlay", target, "overlay", 0, options}.Do()
 }
 
-func populate(root string, spec bootSpec) error {
+func populate(root string, spec bootSpec, host sources) error {
 	mounts := []Mount{
 		{"proc", root + "/proc", "proc", 0, ""},
 		{"sysfs", root + "/sys", "sysfs", 0, ""},
@@ -142,14 +212,18 @@ func populate(root string, spec bootSpec) error {
 		{"tmp", root + "/tmp", "tmpfs", 0, "mode=1777"},
 		{"/run", root + "/run", "", unix.MS_BIND | unix.MS_REC, ""},
 	}
-	for _, d := range spec.ReadOnly {
-		mounts = append(mounts, Mount{"none", root + d, "hostfs", unix.MS_RDONLY, d})
-	}
-	for _, d := range spec.Writable { // last: they may lie within the others
-		mounts = append(mounts, Mount{"none", root + d, "hostfs", 0, d})
-	}
 	for _, m := range mounts {
 		if err := m.Do(); err != nil {
+			return err
+		}
+	}
+	for _, d := range spec.ReadOnly {
+		if err := show(host, d, root+d, true); err != nil {
+			return err
+		}
+	}
+	for _, d := range spec.Writable { // last: they may lie within the others
+		if err := show(host, d, root+d, false); err != nil {
 			return err
 		}
 	}
@@ -199,7 +273,7 @@ func (m Mount) Do() error {
 	return nil
 }
 
-// makeDevices makes the device nodes by hand: the host's /dev may be a container's that lacks some.
+// makeDevices makes the device nodes by hand: the host's /dev may be a container's that lacks some. A native guest has the host's.
 func makeDevices(dev string) error {
 	nodes := []struct {
 		name         string
@@ -207,6 +281,12 @@ func makeDevices(dev string) error {
 	}{
 		{"null", 1, 3}, {"zero", 1, 5}, {"full", 1, 7}, {"random", 1, 8}, {"urandom", 1, 9}, {"kmsg", 1, 11},
 		{"tty", 5, 0}, {"console", 5, 1}, {"ttyS0", 4, 64}, {"ttyS1", 4, 65}, {"ttyS2", 4, 66}, {"net/tun", 10, 200},
+	}
+	if native {
+		if err := bindDevices(dev); err != nil {
+			return err
+		}
+		nodes = nil
 	}
 	for _, n := range nodes {
 		file := filepath.Join(dev, n.name)

@@ -27,7 +27,7 @@ func upCommand() *cobra.Command {
 		etcdPorts, hostPorts   []int
 		detach                 bool
 		readyFD                int
-		controlPlane           bool
+		controlPlane, native   bool
 		listen                 string
 	)
 	cmd := &cobra.Command{
@@ -37,6 +37,9 @@ func upCommand() *cobra.Command {
 
 Switches run FRR, and the agent if the directory of --binaries holds pointsman-agent (by default the directory of this program,
 as make build leaves it). Agents look for etcd on the ports of this host's loopback that --etcd-port names.
+
+With --native there is no guest: nodes are namespaces on this host's own kernel, which must have VRF, VXLAN and all else that a switch
+needs; what it lacks is named. Nothing of it is seen on the host, and with this process all of it is gone.
 
 With --control-plane a control plane runs on this host too: the switches are registered with it, machines are discovered, and what
 pointsmanctl allocates is installed on the machines, so that their speakers connect.`,
@@ -54,7 +57,7 @@ pointsmanctl allocates is installed on the machines, so that their speakers conn
 			if err != nil {
 				return err
 			}
-			o := lab.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), EtcdPorts: etcdPorts, HostPorts: hostPorts, Memory: memory, Log: cmd.ErrOrStderr(), Socket: socket}
+			o := lab.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), EtcdPorts: etcdPorts, HostPorts: hostPorts, Native: native, Memory: memory, Log: cmd.ErrOrStderr(), Socket: socket}
 			boot := func(ctx context.Context) (*lab.Fabric, func() error, error) {
 				f, err := lab.Up(ctx, o)
 				if err != nil {
@@ -70,6 +73,7 @@ pointsmanctl allocates is installed on the machines, so that their speakers conn
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "topology file (lab topology prints the default one)")
 	cmd.Flags().StringVar(&binaries, "binaries", "", "directory with the product's programs; none runs no agents")
+	cmd.Flags().BoolVar(&native, "native", false, "build the fabric in namespaces on this host's own kernel, without a guest; needs root, or root of a user namespace")
 	cmd.Flags().StringVar(&memory, "mem", "", "the guest's memory (default by the number of nodes)")
 	cmd.Flags().IntSliceVar(&etcdPorts, "etcd-port", []int{2379}, "port of etcd on this host's loopback")
 	cmd.Flags().IntSliceVar(&hostPorts, "host-port", nil, "further port of this host's loopback that the guest may reach at "+lab.HostAddress)
