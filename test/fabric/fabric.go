@@ -24,6 +24,7 @@ import (
 type Options struct {
 	Topology *lab.Topology // nil is the lab's default
 	Binaries string        // directory with the product's programs
+	Native   bool          // in namespaces on the host's own kernel (lab.Options)
 	Log      io.Writer     // progress, a line each
 	Socket   string        // where other processes find the lab; empty is nowhere
 	// Listen is where the control plane's API listens; empty is any free port of the loopback.
@@ -96,7 +97,7 @@ func (f *Fabric) start(ctx context.Context, o Options) error {
 	if err := Register(ctx, f.API, f.Inventory); err != nil {
 		return err
 	}
-	f.Lab, err = lab.Up(ctx, lab.Options{Topology: o.Topology, Binaries: o.Binaries, EtcdPorts: []int{port}, Log: o.Log, Socket: o.Socket})
+	f.Lab, err = lab.Up(ctx, lab.Options{Topology: o.Topology, Binaries: o.Binaries, EtcdPorts: []int{port}, Native: o.Native, Log: o.Log, Socket: o.Socket})
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,8 @@ package kernel
 
 import (
 	"bytes"
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -14,8 +16,15 @@ import (
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
+// nativeRootEnv makes this binary try to run a fabric natively on the kernel around it.
+const nativeRootEnv = "KERNEL_TEST_NATIVE"
+
 func TestMain(m *testing.M) {
 	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
+	if root := os.Getenv(nativeRootEnv); root != "" {
+		fmt.Println("native:", Native(context.Background(), root, os.Stdout))
+		os.Exit(0)
+	}
 	os.Exit(m.Run())
 }
 
@@ -42,6 +51,44 @@ func TestProbeFindsWhatIsLacking(t *testing.T) {
 	if own := Find(filepath.Dir(root)); own != "" {
 		if err := probe(t.Context(), own, root); err != nil {
 			t.Errorf("the lab's own kernel: %v", err)
+		}
+	}
+}
+
+// A host's kernel that lacks something is refused for it, with what to do. Debian's in a guest stands for the host's.
+func TestNativeIsRefused(t *testing.T) {
+	root, err := debroot.Ensure(t.Context(), t.Output())
+	if err != nil {
+		t.Fatal(err)
+	}
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(argv ...string) string {
+		var out bytes.Buffer
+		exit, err := uml.Run(t.Context(), uml.Config{Root: root, Memory: "512M", ReadOnly: []string{root, filepath.Dir(self)}},
+			uml.Command{Argv: argv, Env: []string{nativeRootEnv + "=" + root}, Stdout: &out, Stderr: t.Output()})
+		if err != nil || exit != 0 {
+			t.Fatalf("exit code %d, %v: %s", exit, err, &out)
+		}
+		return out.String()
+	}
+	said := try(self)
+	for _, want := range []string{"\n  nftables family inet: ", "\n  nftables family netdev: ", "modprobe", "leave --native out"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("%q is not said: %s", want, said)
+		}
+	}
+	for _, there := range []string{"\n  vrf: ", "\n  vxlan: ", "\n  overlay: ", "this host's own"} {
+		if strings.Contains(said, there) {
+			t.Errorf("%q is said: %s", there, said)
+		}
+	}
+	said = try("setpriv", "--reuid=110", "--regid=110", "--clear-groups", self)
+	for _, want := range []string{"user 110", "run it as root", "unshare --map-root-user --map-auto", "leave --native out"} {
+		if !strings.Contains(said, want) {
+			t.Errorf("an ordinary user: %q is not said: %s", want, said)
 		}
 	}
 }

@@ -19,7 +19,7 @@ func withControlPlane(o lab.Options, listen string) func(ctx context.Context) (*
 		if o.Binaries == "" {
 			return nil, nil, errors.New("a control plane needs the product's programs beside this one: run make build")
 		}
-		f, err := fabric.Up(ctx, fabric.Options{Topology: o.Topology, Binaries: o.Binaries, Log: o.Log, Socket: o.Socket, Listen: listen})
+		f, err := fabric.Up(ctx, fabric.Options{Topology: o.Topology, Binaries: o.Binaries, Native: o.Native, Log: o.Log, Socket: o.Socket, Listen: listen})
 		if err != nil {
 			return nil, nil, err
 		}
