@@ -51,6 +51,7 @@ func TestDescribe(t *testing.T) {
 	s.eventually(t, func(r result) bool { return strings.Contains(r.out, "trouble") }, "describe", "port", "leaf02:swp1")
 	tr.run("describe port leaf02:swp1")
 	s.must(t, "release web1 --wait")
+	s.eventually(t, func(r result) bool { return !strings.Contains(r.out, "sessions") }, "describe", "port", "leaf01:swp1")
 	tr.run("describe port leaf01 swp1 --history 1")
 	tr.run("describe port leaf01:swp99")
 	tr.run("describe port leaf01")

@@ -149,7 +149,7 @@ func TestSession(t *testing.T) {
 	tr.run("machine config machine02")
 
 	s.switches["leaf02"].Silence()
-	tr.run("release web1 --wait --wait-timeout 200ms")
+	tr.run("release web1 --wait --wait-timeout 900ms")
 	tr.run("machine list")
 	tr.run("machine override-release machine01 --reason 'leaf02 is on my desk'")
 	tr.run("allocation get web1")
