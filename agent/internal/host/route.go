@@ -21,11 +21,12 @@ const RouteProtocol = 202
 // instead of being replaced.
 const RouteMetric = 20
 
-// kernelRoutes brings the main table in line with what is learned, touching only routes of our protocol.
-func kernelRoutes(routes map[netip.Prefix][]speaker.NextHop, sources []netip.Prefix) error {
+// kernelRoutes brings the main table in line with what is learned, touching only routes of our protocol. With keep, those that nobody
+// announces stay; it says how many they are.
+func kernelRoutes(routes map[netip.Prefix][]speaker.NextHop, sources []netip.Prefix, keep bool) (left int, err error) {
 	links, err := linkIndexes()
 	if err != nil {
-		return err
+		return 0, err
 	}
 	want := map[netip.Prefix]*netlink.Route{}
 	for prefix, hops := range routes {
@@ -37,19 +38,25 @@ func kernelRoutes(routes map[netip.Prefix][]speaker.NextHop, sources []netip.Pre
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		have, err := netlink.RouteListFiltered(family, &netlink.Route{Protocol: RouteProtocol, Table: unix.RT_TABLE_MAIN}, netlink.RT_FILTER_PROTOCOL|netlink.RT_FILTER_TABLE)
 		if err != nil {
-			return fmt.Errorf("list routes: %w", err)
+			return 0, fmt.Errorf("list routes: %w", err)
 		}
-		errs = append(errs, reconcileRoutes(family, have, want))
+		n, err := reconcileRoutes(family, have, want, keep)
+		left += n
+		errs = append(errs, err)
 	}
-	return errors.Join(errs...)
+	return left, errors.Join(errs...)
 }
 
-func reconcileRoutes(family int, have []netlink.Route, want map[netip.Prefix]*netlink.Route) error {
+func reconcileRoutes(family int, have []netlink.Route, want map[netip.Prefix]*netlink.Route, keep bool) (left int, err error) {
 	var errs []error
 	known := map[netip.Prefix]netlink.Route{}
 	for _, r := range have {
 		prefix := destination(r, family)
 		if _, ok := want[prefix]; !ok || r.Priority != RouteMetric {
+			if keep && r.Priority == RouteMetric {
+				left++
+				continue
+			}
 			if err := netlink.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) {
 				errs = append(errs, fmt.Errorf("delete route %s: %w", prefix, err))
 			}
@@ -68,7 +75,7 @@ func reconcileRoutes(family int, have []netlink.Route, want map[netip.Prefix]*ne
 			errs = append(errs, fmt.Errorf("install route %s: %w", prefix, err))
 		}
 	}
-	return errors.Join(errs...)
+	return left, errors.Join(errs...)
 }
 
 func destination(r netlink.Route, family int) netip.Prefix {

@@ -68,7 +68,7 @@ type host struct {
 	routes   map[netip.Prefix][]speaker.NextHop
 	sessions []speaker.Session
 	told     []byte    // the last status
-	takeover time.Time // until then the routes of the run before stay, if none are learned
+	takeover time.Time // until then the routes of the run before stay that are not learned yet
 }
 
 // running is a speaker with its end.
@@ -139,7 +139,8 @@ func (h *host) leave() error {
 	h.silence()
 	h.is(Machine{})
 	h.learned(nil)
-	return errors.Join(kernelRoutes(nil, nil), h.drop(nil))
+	_, err := kernelRoutes(nil, nil, false)
+	return errors.Join(err, h.drop(nil))
 }
 
 // become makes the machine what its file says; on a machine that is so already it changes nothing. Addresses come first and go
@@ -310,8 +311,13 @@ func (h *host) learned(routes map[netip.Prefix][]speaker.NextHop) {
 func (h *host) install() error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if len(h.routes) == 0 && time.Now().Before(h.takeover) {
+	taking := time.Now().Before(h.takeover)
+	if len(h.routes) == 0 && taking {
 		return nil
 	}
-	return kernelRoutes(h.routes, h.owned)
+	left, err := kernelRoutes(h.routes, h.owned, taking)
+	if err == nil && left == 0 {
+		h.takeover = time.Time{}
+	}
+	return err
 }

@@ -146,7 +146,7 @@ func TestBringUp(t *testing.T) {
 const closed = 5 * time.Second
 
 // withdrawn is far under the hold time of 9 s, and over what a busy guest takes.
-const withdrawn = 500 * time.Millisecond
+const withdrawn = 2 * time.Second
 
 // running fails until a link is not.
 func running(h *netlink.Handle, name string) error {
