@@ -51,9 +51,12 @@ test-unit: ## unit, property, fuzz-seed, golden and guest tests
 # Scripts that have not been seen to pass twice are left out of `make test`, by name and out loud; `make e2e-all` runs them too.
 E2E_OPEN := TestLeafFaults|TestSpineFaults|TestCutLinks|TestEtcdCompacted|TestControlKilledInAllocation|TestCabling
 
+# Scripts that are proven, and left out too: on two slow cores that build the kernel first there is no time for them.
+E2E_LONG := TestAgentKilledInTheMiddle|TestControlAway|TestManagementCut|TestForeignSpeakers
+
 e2e: build ## the end-to-end scripts on one shared fabric
-	@echo "left out, not proven yet: $(E2E_OPEN) (make e2e-all runs them)"
-	go test -count=1 -timeout 60m -v -skip '$(E2E_OPEN)' $(E2E)
+	@echo "left out, not proven yet: $(E2E_OPEN); proven, but long: $(E2E_LONG) (make e2e-all runs them)"
+	go test -count=1 -timeout 60m -v -skip '$(E2E_OPEN)|$(E2E_LONG)' $(E2E)
 
 e2e-all: build ## all end-to-end scripts, those that are not proven yet among them; etcd stays away for 5 minutes
 	POINTSMAN_ETCD_AWAY=$${POINTSMAN_ETCD_AWAY:-5m} go test -count=1 -timeout 90m -v $(E2E)

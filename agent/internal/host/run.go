@@ -185,16 +185,22 @@ func (h *host) speak(ctx context.Context, m Machine, uplinks []speaker.Uplink, a
 	return nil
 }
 
-func (h *host) startSpeaker(ctx context.Context, m Machine, uplinks []speaker.Uplink, announce []speaker.Route) error {
+func (h *host) startSpeaker(program context.Context, m Machine, uplinks []speaker.Uplink, announce []speaker.Route) error {
+	// A speaker that ends forgets what it learned. When the program ends with it, the routes stay.
+	onRoutes := func(routes map[netip.Prefix][]speaker.NextHop) {
+		if program.Err() == nil {
+			h.onRoutes(routes)
+		}
+	}
 	s, err := speaker.New(speaker.Config{
 		ASN: m.ASN, RouterID: m.routerID(), Uplinks: uplinks, Announce: announce, Log: h.log,
-		OnRoutes: h.onRoutes, OnSessions: h.onSessions,
+		OnRoutes: onRoutes, OnSessions: h.onSessions,
 	})
 	if err != nil {
 		return err
 	}
 	h.log.Info("speaker starts", "allocation", m.Allocation, "asn", m.ASN, "addresses", m.Addresses)
-	ctx, cancel := context.WithCancel(ctx)
+	ctx, cancel := context.WithCancel(program)
 	r := &running{Speaker: s, uplinks: uplinks, announce: announce, cancel: cancel, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)
