@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit e2e e2e-all fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long e2e e2e-all fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,16 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
 	$(BIN)/lab kernel
 
+# Tests that build buf and the generators, or boot a fabric inside a guest inside a guest: minutes, with empty caches.
+UNIT_LONG := ^(TestGeneratedCodeIsCurrent|TestNative)$$
+
 test-unit: ## unit, property, fuzz-seed, golden and guest tests
-	go test -timeout 15m $$(go list ./... | grep -v /test/e2e)
+	@echo "left out, long: TestGeneratedCodeIsCurrent, TestNative (make test-long runs them)"
+	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
+
+test-long: build ## what make test leaves out for want of time: generated code, native lab, long scripts
+	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./pkg/api/v1 ./test/lab
+	go test -count=1 -timeout 60m -v -run '$(E2E_LONG)' $(E2E)
 
 # Scripts that have not been seen to pass twice are left out of `make test`, by name and out loud; `make e2e-all` runs them too.
 E2E_OPEN := TestLeafFaults|TestSpineFaults|TestCutLinks|TestEtcdCompacted|TestControlKilledInAllocation|TestCabling
@@ -55,7 +63,7 @@ E2E_OPEN := TestLeafFaults|TestSpineFaults|TestCutLinks|TestEtcdCompacted|TestCo
 E2E_LONG := TestAgentKilledInTheMiddle|TestControlAway|TestManagementCut|TestForeignSpeakers
 
 e2e: build ## the end-to-end scripts on one shared fabric
-	@echo "left out, not proven yet: $(E2E_OPEN); proven, but long: $(E2E_LONG) (make e2e-all runs them)"
+	@echo "left out, not proven yet: $(E2E_OPEN); proven, but long: $(E2E_LONG) (make test-long; make e2e-all runs all)"
 	go test -count=1 -timeout 60m -v -skip '$(E2E_OPEN)|$(E2E_LONG)' $(E2E)
 
 e2e-all: build ## all end-to-end scripts, those that are not proven yet among them; etcd stays away for 5 minutes
