@@ -50,11 +50,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
 	go sys.KeepRouterMACs(ctx)
-	go func() {
-		if err := sys.KeepNexthopGroups(ctx, sw.frr.NexthopGroups); err != nil && ctx.Err() == nil {
-			log.Error("groups of next hops are no longer compared with zebra's", "err", err)
-		}
-	}()
+	go sys.KeepNexthopGroups(ctx, sw.frr.NexthopGroups)
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },

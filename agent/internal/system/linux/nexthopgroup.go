@@ -22,9 +22,20 @@ const (
 	groupPass = 30 * time.Second
 )
 
-// KeepNexthopGroups makes zebra write anew the groups that lack next hops in the kernel, until ctx ends. want asks zebra for its groups
-// and their members.
-func (s *System) KeepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) error {
+// KeepNexthopGroups makes zebra write anew the groups that lack next hops in the kernel, until ctx ends; when the kernel's events fail,
+// it begins again. want asks zebra for its groups and their members.
+func (s *System) KeepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) {
+	for {
+		if err := s.keepNexthopGroups(ctx, want); err != nil && ctx.Err() == nil {
+			s.log.Warn("follow groups of next hops", "err", err)
+		}
+		if !pause(ctx, time.Second) {
+			return
+		}
+	}
+}
+
+func (s *System) keepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) error {
 	events, err := newMonitor(unix.RTNLGRP_NEXTHOP)
 	if err != nil {
 		return err
@@ -104,8 +115,7 @@ const sizeofNexthopGroup = 8
 // rtprotZebra marks what zebra writes (linux/rtnetlink.h).
 const rtprotZebra = 11
 
-// lacking are the groups of zebra's that lack next hops which the kernel has and zebra counts among their members. zebra is asked only
-// if there are groups at all.
+// lacking are the groups of zebra's that lack next hops. zebra is asked only if there are groups at all.
 func (k *groupKeeper) lacking(ctx context.Context) (map[uint32]nexthopGroup, error) {
 	single, groups, err := k.nexthops()
 	if err != nil || len(groups) == 0 {
@@ -115,6 +125,11 @@ func (k *groupKeeper) lacking(ctx context.Context) (map[uint32]nexthopGroup, err
 	if err != nil {
 		return nil, err
 	}
+	return short(single, groups, want), nil
+}
+
+// short picks the groups that lack next hops which the kernel has and zebra counts among their members.
+func short(single map[uint32]bool, groups map[uint32][]byte, want map[uint32][]uint32) map[uint32]nexthopGroup {
 	out := map[uint32]nexthopGroup{}
 	for id, raw := range groups {
 		g := nexthopGroup{raw: raw}
@@ -128,7 +143,7 @@ func (k *groupKeeper) lacking(ctx context.Context) (map[uint32]nexthopGroup, err
 			out[id] = g
 		}
 	}
-	return out, nil
+	return out
 }
 
 func contains(raw []byte, member uint32) bool {
