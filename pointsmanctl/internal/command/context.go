@@ -20,6 +20,15 @@ func (a *app) shown(file *contexts.File, name string) output.Context {
 	return output.Context{Name: name, Current: name == file.Current, Context: *file.Contexts[name]}
 }
 
+// contextsFileWith is the file, if it has a context of that name.
+func (a *app) contextsFileWith(name string) (*contexts.File, error) {
+	file, err := a.contextsFile()
+	if err == nil {
+		_, err = file.Get(name)
+	}
+	return file, err
+}
+
 func (a *app) contextListCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:     "list",
@@ -75,11 +84,8 @@ func (a *app) contextUseCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.firstContext,
 		RunE: run(func(_ context.Context, args []string) error {
-			file, err := a.contextsFile()
+			file, err := a.contextsFileWith(args[0])
 			if err != nil {
-				return err
-			}
-			if _, err := file.Get(args[0]); err != nil {
 				return err
 			}
 			file.Current = args[0]
@@ -168,11 +174,8 @@ func (a *app) contextDeleteCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.firstContext,
 		RunE: run(func(_ context.Context, args []string) error {
-			file, err := a.contextsFile()
+			file, err := a.contextsFileWith(args[0])
 			if err != nil {
-				return err
-			}
-			if _, err := file.Get(args[0]); err != nil {
 				return err
 			}
 			delete(file.Contexts, args[0])

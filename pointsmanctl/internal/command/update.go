@@ -73,6 +73,31 @@ func onlyIf(given, read string) string {
 	return read
 }
 
+// labelled is a resource as far as a change of its labels reads it.
+type labelled interface {
+	GetLabels() map[string]string
+	GetResourceVersion() string
+}
+
+// change calls write with the labels and the version to write, which are read first if labels are to change, and again if somebody
+// else was faster. given is the version that the caller asked for.
+func (l *labelFlags) change(given string, read func() (labelled, error), write func(labels map[string]string, version string) error) error {
+	return again(given, func() error {
+		if len(l.set)+len(l.remove) == 0 {
+			return write(nil, given)
+		}
+		old, err := read()
+		if err != nil {
+			return err
+		}
+		labels, err := l.over(old.GetLabels())
+		if err != nil {
+			return err
+		}
+		return write(labels, onlyIf(given, old.GetResourceVersion()))
+	})
+}
+
 // again repeats a change that is made from what is read, if somebody else was faster. A version that was asked for is not read anew.
 func again(given string, change func() error) error {
 	for tries := 1; ; tries++ {
@@ -115,19 +140,12 @@ network's machines follow at once.`,
 		if req.Announceable, err = parseAnnounceable(announceable); err != nil {
 			return err
 		}
-		req.Project, req.Id, req.ResourceVersion = a.project, args[0], version
-		return again(version, func() error {
-			if f.Changed("label") || f.Changed("remove-label") {
-				old, err := c.networks.GetNetwork(ctx, &apiv1.GetNetworkRequest{Project: a.project, Id: args[0]})
-				if err != nil {
-					return err
-				}
-				if req.Labels, err = labels.over(old.GetLabels()); err != nil {
-					return err
-				}
-				req.ResourceVersion = onlyIf(version, old.GetResourceVersion())
-			}
-			req.RequestId = requestID()
+		req.Project, req.Id = a.project, args[0]
+		read := func() (labelled, error) {
+			return c.networks.GetNetwork(ctx, &apiv1.GetNetworkRequest{Project: a.project, Id: args[0]})
+		}
+		return labels.change(version, read, func(all map[string]string, version string) error {
+			req.Labels, req.ResourceVersion, req.RequestId = all, version, requestID()
 			n, err := c.networks.UpdateNetwork(ctx, req)
 			if err != nil {
 				return err
@@ -151,8 +169,7 @@ func (a *app) machineUpdateCommand() *cobra.Command {
 		Args:              cobra.ExactArgs(1),
 		ValidArgsFunction: a.first(a.machineIDs),
 	}
-	f := cmd.Flags()
-	f.StringVar(&req.Description, "description", "", "a description for people")
+	cmd.Flags().StringVar(&req.Description, "description", "", "a description for people")
 	labels.flags(cmd)
 	versionFlag(cmd, &version)
 	cmd.RunE = a.ask(func(ctx context.Context, c *client, args []string) error {
@@ -160,19 +177,12 @@ func (a *app) machineUpdateCommand() *cobra.Command {
 		if req.UpdateMask, err = maskOf(cmd, "description", "description", "label", "labels", "remove-label", "labels"); err != nil {
 			return err
 		}
-		req.Id, req.ResourceVersion = args[0], version
-		return again(version, func() error {
-			if f.Changed("label") || f.Changed("remove-label") {
-				old, err := c.machines.GetMachine(ctx, &apiv1.GetMachineRequest{Id: args[0]})
-				if err != nil {
-					return err
-				}
-				if req.Labels, err = labels.over(old.GetLabels()); err != nil {
-					return err
-				}
-				req.ResourceVersion = onlyIf(version, old.GetResourceVersion())
-			}
-			req.RequestId = requestID()
+		req.Id = args[0]
+		read := func() (labelled, error) {
+			return c.machines.GetMachine(ctx, &apiv1.GetMachineRequest{Id: args[0]})
+		}
+		return labels.change(version, read, func(all map[string]string, version string) error {
+			req.Labels, req.ResourceVersion, req.RequestId = all, version, requestID()
 			m, err := c.machines.UpdateMachine(ctx, req)
 			if err != nil {
 				return err
