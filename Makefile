@@ -45,15 +45,15 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
 	$(BIN)/lab kernel
 
-# Tests that build buf and the generators, or boot a fabric inside a guest inside a guest: minutes, with empty caches.
-UNIT_LONG := ^(TestGeneratedCodeIsCurrent|TestNative)$$
+# A fabric inside a guest inside a guest takes minutes.
+UNIT_LONG := ^TestNative$$
 
 test-unit: ## unit, property, fuzz-seed, golden and guest tests
-	@echo "left out, long: TestGeneratedCodeIsCurrent, TestNative (make test-long runs them)"
+	@echo "left out, long: TestNative (make test-long runs it)"
 	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
 
-test-long: build ## what make test leaves out for want of time: generated code, native lab, long scripts
-	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./pkg/api/v1 ./test/lab
+test-long: build ## what make test leaves out for want of time: native lab, long scripts
+	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
 	go test -count=1 -timeout 60m -v -run '$(E2E_LONG)' $(E2E)
 
 # Scripts that have not been seen to pass twice are left out of `make test`, by name and out loud; `make e2e-all` runs them too.
