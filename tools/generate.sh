@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Generates the Go code and the OpenAPI file of pkg/api from its protos into DIR, or, after a lint of the protos, into this repository.
-# Third-party protos come from the Go
-# module cache, plugins from tools/go.mod, so nothing but the Go module proxy is needed.
+# Third-party protos come from the Go module cache, plugins from tools/go.mod, so nothing but the Go module proxy is needed.
 set -euo pipefail
 top=$(cd "$(dirname "$0")/.." && pwd)
 out=${1:-$top}
