@@ -14,6 +14,9 @@ import (
 
 const diagnoseLimit = 90 * time.Second
 
+// protectionHeading is where lab.DumpKernel comes to nftables.
+const protectionHeading = "# nft list ruleset"
+
 // diagnosed writes a diagnosis to w after a failed start.
 func (f *Fabric) diagnosed(w io.Writer) error {
 	if w == nil {
@@ -60,9 +63,14 @@ func (f *Fabric) Diagnose(ctx context.Context, w io.Writer, nodes ...string) {
 			section(n+": FRR", string(tail([]byte(text), 8000)), err)
 			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show nexthop-group rib' -c 'show bgp ipv4 unicast' -c 'show ip route'")
 			section(n+": underlay", string(tail([]byte(text), 8000)), err)
+			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all ipv4 unicast' -c 'show bgp vrf all ipv6 unicast' -c 'show ip route vrf all' -c 'show ipv6 route vrf all'")
+			section(n+": routes", string(tail([]byte(text), 16000)), err)
 		}
 		text, err := f.Lab.DumpKernel(ctx, n)
-		section(n+": kernel", string(tail([]byte(text), 16000)), err)
+		// Protection prints a long table and comes last: it must not push the routes out.
+		text, rest, _ := strings.Cut(text, protectionHeading)
+		section(n+": kernel", string(tail([]byte(text), 24000)), err)
+		section(n+": nftables, and FRR's configuration", string(tail([]byte(rest), 12000)), nil)
 	}
 }
 
@@ -73,6 +81,12 @@ func (f *Fabric) diagnoseAPI(ctx context.Context, section func(name, text string
 	section("machines", protojson.MarshalOptions{Multiline: true}.Format(machines), err)
 	allocations, err := f.API.Allocations.ListAllocations(ctx, &apiv1.ListAllocationsRequest{Project: Project})
 	section("allocations", protojson.MarshalOptions{Multiline: true}.Format(allocations), err)
+	for _, a := range allocations.GetAllocations() {
+		if len(a.GetReceipt().GetWaitingFor()) > 0 {
+			probes, err := f.API.Allocations.ListProbes(ctx, &apiv1.ListProbesRequest{Project: Project, Id: a.Id})
+			section("probes of "+a.Id, protojson.MarshalOptions{Multiline: true}.Format(probes), err)
+		}
+	}
 	switches, err := f.API.Switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
 	section("switches", protojson.MarshalOptions{Multiline: true}.Format(switches), err)
 }
