@@ -82,8 +82,8 @@ func nextHops(a attributes) []netip.Addr {
 	return slices.Compact(hops)
 }
 
-// RouteNextHops implements system.Routes. It asks the kernel for the route that it would use for the prefix's first address; only
-// if that is a longer one does it list the table.
+// RouteNextHops implements system.Routes. It asks the kernel for the route that it would use for the prefix's first address, and lists
+// the table only where the answer says nothing of this prefix.
 func (s *System) RouteNextHops(_ context.Context, vrf string, prefix netip.Prefix) ([]netip.Addr, error) {
 	table, oif := uint32(unix.RT_TABLE_MAIN), 0
 	if vrf != "" {
@@ -102,7 +102,9 @@ func (s *System) RouteNextHops(_ context.Context, vrf string, prefix netip.Prefi
 		return nil, err
 	case r.table == table && r.prefix == prefix.Masked():
 		return r.hops, nil
-	case r.prefix.Bits() > prefix.Bits():
+	case r.prefix.Bits() > prefix.Bits() || r.family == unix.AF_INET6:
+		// A longer route hides this one. Of IPv6 routes that share a next hop the kernel caches one destination per next hop, with the
+		// route that was asked for first, and names that one for all (rt6_get_pcpu_route, since next hops are objects: Linux 5.3).
 		return s.search(table, prefix)
 	}
 	return nil, nil

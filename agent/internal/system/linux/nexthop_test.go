@@ -26,6 +26,12 @@ func TestRouteNextHops(t *testing.T) {
 		"nexthop add id 9 group 7/8",
 		"route add 10.0.0.7/32 table 1001 nhid 9",
 		"route add 10.0.0.9/32 via 10.0.0.99 dev lo onlink",
+		"nexthop add id 17 via ::ffff:10.255.0.27 dev Vlan1000 onlink",
+		"nexthop add id 18 via ::ffff:10.255.0.28 dev Vlan1000 onlink",
+		"nexthop add id 19 group 17/18",
+		"-6 route add fd00::7/128 table 1001 nhid 19",
+		"-6 route add fd00::8/128 table 1001 nhid 19",
+		"-6 route add fd00::9/128 table 1001 nhid 19",
 	} {
 		l.ip("%s", r)
 	}
@@ -43,6 +49,11 @@ func TestRouteNextHops(t *testing.T) {
 		{"Vrf104001", "10.2.0.0/24", nil},
 		{"Vrf104001", "fd00::1/128", []string{"10.255.0.21", "10.255.0.22"}},
 		{"Vrf104001", "fd00::2/128", nil},
+		// Routes over one group of next hops: the kernel may name one for the other.
+		{"Vrf104001", "fd00::7/128", []string{"10.255.0.27", "10.255.0.28"}},
+		{"Vrf104001", "fd00::8/128", []string{"10.255.0.27", "10.255.0.28"}},
+		{"Vrf104001", "fd00::9/128", []string{"10.255.0.27", "10.255.0.28"}},
+		{"Vrf104001", "fd00::7/128", []string{"10.255.0.27", "10.255.0.28"}},
 		{"Vrf104001", "10.0.0.9/32", nil},
 		{"Vrf999", "10.0.0.1/32", nil},
 		{"provision", "10.0.0.1/32", nil},
