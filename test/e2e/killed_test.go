@@ -46,6 +46,7 @@ func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after int,
 			t.Fatal(err)
 		}
 		do()
+		await(ctx, t, leaf+" has tidied up", func(ctx context.Context) error { return idle(ctx, f, leaf) })
 		if sh(ctx, t, f, leaf, "if [ -e "+lab.Failpoint+" ]; then rm "+lab.Failpoint+"; echo armed; fi") == "" {
 			killed[what], any = append(killed[what], after), true
 		}
@@ -61,4 +62,16 @@ func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after int,
 	})
 	during("release", func() { release(ctx, t, f, a) })
 	return any
+}
+
+// idle says whether a switch has nothing left to do: its ports are told before it tidies up behind them.
+func idle(ctx context.Context, f *fabric.Fabric, name string) error {
+	s, err := f.API.Switches.GetSwitch(ctx, &apiv1.GetSwitchRequest{Id: name})
+	if err != nil {
+		return err
+	}
+	if drift := s.Status.GetDrift(); !s.Alive || len(drift) > 0 {
+		return fmt.Errorf("%s: alive %v, still to do: %v", name, s.Alive, drift)
+	}
+	return nil
 }

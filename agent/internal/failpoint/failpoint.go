@@ -16,8 +16,8 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system"
 )
 
-// Variable of the environment names the file. While the file holds a number n, the first change with more than n steps is cut off
-// after n of them: the file is deleted, and the process kills itself. A step is one of the kernel's or one line of FRR's.
+// Variable of the environment names the file. Once the file holds a number n, the change in which step n+1 would come is cut off before
+// it: the file is deleted, and the process kills itself. A step is one of the kernel's or one line of FRR's.
 const Variable = "POINTSMAN_FAILPOINT"
 
 // System is what the agent runs.
@@ -41,6 +41,7 @@ type mortal struct {
 	path string
 	log  *slog.Logger
 	die  func()
+	done int // steps since the file was first seen
 }
 
 // Apply implements system.System.
@@ -49,7 +50,12 @@ func (m *mortal) Apply(ctx context.Context, ops []plan.Op) []plan.Result {
 	if err != nil {
 		m.log.Error("read the failpoint", "err", err)
 	}
-	if !armed || steps(ops) <= limit {
+	if !armed {
+		m.done = 0
+		return m.System.Apply(ctx, ops)
+	}
+	if limit -= m.done; steps(ops) <= limit {
+		m.done += steps(ops)
 		return m.System.Apply(ctx, ops)
 	}
 	if err := os.Remove(m.path); err != nil { // it would kill every agent that comes after

@@ -48,6 +48,16 @@ func Diff(observed, desired State) []Op {
 	return append(ops, save(observed, desired)...)
 }
 
+// Split parts a plan into what ports wait for, up to the last step that serves one, and the tidying up behind it. The ports can be
+// proven in between.
+func Split(ops []Op) (serving, tidying []Op) {
+	n := len(ops)
+	for n > 0 && len(ops[n-1].Ports()) == 0 {
+		n--
+	}
+	return ops[:n:n], ops[n:]
+}
+
 // save keeps in FRR's file what is not ours. It is worth doing while FRR does not answer, too: that is what FRR starts with.
 func save(observed, desired State) []Op {
 	if !observed.Knows(PartFRRSaved) {

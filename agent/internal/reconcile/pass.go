@@ -12,6 +12,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -28,7 +29,14 @@ type reading struct {
 	assigned plan.Assignments
 	problems []plan.Problem
 	ops      []plan.Op
+	tidying  []plan.Op // what is done as soon as the ports are told: drift until then, and no fault
 	took     time.Duration
+}
+
+// untidied is the reading before what is tidied up behind the ports.
+func (r reading) untidied() reading {
+	r.ops, r.tidying = plan.Split(r.ops)
+	return r
 }
 
 // pass looks, does what is to be done, looks again and reports.
@@ -51,7 +59,8 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 	l.excuse(change)
 	if did {
 		l.watchChange(change)
-		if read, results, err = l.act(ctx, log, in, read); err != nil {
+		told := func(r reading, done []plan.Result) { l.report(snapshot, in, r, judge(r, done)) }
+		if read, results, err = l.act(ctx, log, in, read, told); err != nil {
 			return l.blind(log, err)
 		}
 		log.Debug("pass done", "took", time.Since(started))
@@ -114,30 +123,52 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 	return r, nil
 }
 
-// act does what is to be done, with the journal ahead of it, and looks again.
-func (l *Loop) act(ctx context.Context, log *slog.Logger, in plan.Intent, read reading) (reading, []plan.Result, error) {
+// act does what is to be done, with the journal ahead of it, and looks again. What ports wait for comes first and is told as soon as it
+// was read back: what is tidied up behind them takes as long again.
+func (l *Loop) act(ctx context.Context, log *slog.Logger, in plan.Intent, read reading, tell func(reading, []plan.Result)) (reading, []plan.Result, error) {
 	var results []plan.Result
 	for range rounds {
-		l.journal.begin(read.ops)
-		began := time.Now()
-		// No deadline: one slow step must not skip the rest of the ports.
-		done := l.cfg.System.Apply(context.WithoutCancel(ctx), read.ops)
-		applied := time.Now()
-		l.journal.end(done)
-		results = append(results, done...)
-		l.acted = append(l.acted, done...)
 		before := read
+		began := time.Now()
+		serving, tidying := plan.Split(read.ops)
+		done := l.apply(ctx, serving)
+		served := time.Since(began)
 		var err error
+		if len(serving) > 0 && len(tidying) > 0 {
+			if read, err = l.look(ctx, in); err != nil {
+				return read, append(results, done...), err
+			}
+			if !anyFailed(done) {
+				tell(read.untidied(), done)
+			}
+			_, tidying = plan.Split(read.ops)
+		}
+		tidying, skipped := system.Unblocked(done, tidying)
+		done = append(append(done, skipped...), l.apply(ctx, tidying)...)
+		took := time.Since(began)
+		results = append(results, done...)
 		if read, err = l.look(ctx, in); err != nil {
 			return read, results, err
 		}
 		logResults(log, done) // only now: a log on a slow console must not hold up the first step
-		log.Info("applied", "steps", len(done), "observed_in", before.took, "took", applied.Sub(began), "read_back_in", read.took, "remaining", len(read.ops))
+		log.Info("applied", "steps", len(done), "observed_in", before.took, "served_in", served, "took", took, "read_back_in", read.took, "remaining", len(read.ops))
 		if len(read.ops) == 0 || anyFailed(done) || sameOps(before.ops, read.ops) {
 			break
 		}
 	}
 	return read, results, nil
+}
+
+// apply carries out steps. It has no deadline: one slow step must not skip the rest of the ports.
+func (l *Loop) apply(ctx context.Context, ops []plan.Op) []plan.Result {
+	if len(ops) == 0 {
+		return nil
+	}
+	l.journal.begin(ops)
+	done := l.cfg.System.Apply(context.WithoutCancel(ctx), ops)
+	l.journal.end(done)
+	l.acted = append(l.acted, done...)
+	return done
 }
 
 func logResults(log *slog.Logger, results []plan.Result) {

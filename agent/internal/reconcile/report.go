@@ -3,6 +3,7 @@ package reconcile
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,7 +23,7 @@ func (l *Loop) report(s intent.Snapshot, in plan.Intent, read reading, v verdict
 	blindTo := unread(read.observed)
 	r := Report{
 		Ports: map[string]netmodel.PortStatus{}, Sessions: map[string]WantedSession{}, VRFs: read.observed.Kernel.VRFs,
-		Existing: existing(read.facts.Ports), Drift: summary(driftOf(read.ops)), LastError: strings.Join(v.whole, "; "), ConfigGeneration: l.config.Generation,
+		Existing: existing(read.facts.Ports), Drift: summary(driftOf(slices.Concat(read.ops, read.tidying))), LastError: strings.Join(v.whole, "; "), ConfigGeneration: l.config.Generation,
 	}
 	if blindTo != "" {
 		r.LastError = strings.Join(append(v.whole, "could not read "+blindTo), "; ")

@@ -21,6 +21,55 @@ type Executor interface {
 // which only a part failed gives a result for the rest and one for each failed change.
 func Run(ops []plan.Op, do Executor) []plan.Result {
 	r := run{do: do, failed: map[plan.Thing]error{}}
+	r.all(ops)
+	return r.results
+}
+
+// Unblocked returns the steps that rely on none of those that have failed before, and results for the others, as Run would give them.
+func Unblocked(before []plan.Result, ops []plan.Op) (free []plan.Op, skipped []plan.Result) {
+	r := run{do: nothing{}, failed: map[plan.Thing]error{}}
+	for _, result := range before {
+		if result.Err != nil {
+			r.mark(result.Op, result.Err, marks(result.Op))
+		}
+	}
+	r.all(ops)
+	for _, result := range r.results {
+		if result.Err == nil {
+			free = append(free, result.Op)
+		} else {
+			skipped = append(skipped, result)
+		}
+	}
+	return free, skipped
+}
+
+// marks are the things that a failed step leaves doubtful.
+func marks(op plan.Op) []plan.Thing {
+	_, out := plan.Links(op)
+	if o, ok := op.(plan.ApplyFRR); ok {
+		for _, c := range o.Changes {
+			_, more := plan.ChangeLinks(c)
+			out = append(out, more...)
+		}
+	}
+	return out
+}
+
+// nothing carries out every step by doing nothing.
+type nothing struct{}
+
+func (nothing) Do(plan.Op) error                       { return nil }
+func (nothing) Configure(changes []frr.Change) []error { return make([]error, len(changes)) }
+
+type run struct {
+	do      Executor
+	failed  map[plan.Thing]error
+	results []plan.Result
+	took    time.Duration // by the step at hand
+}
+
+func (r *run) all(ops []plan.Op) {
 	for _, op := range ops {
 		if configure, ok := op.(plan.ApplyFRR); ok {
 			r.configure(configure)
@@ -28,14 +77,6 @@ func Run(ops []plan.Op, do Executor) []plan.Result {
 			r.step(op)
 		}
 	}
-	return r.results
-}
-
-type run struct {
-	do      Executor
-	failed  map[plan.Thing]error
-	results []plan.Result
-	took    time.Duration // by the step at hand
 }
 
 func (r *run) step(op plan.Op) {
@@ -91,9 +132,13 @@ func (r *run) blocked(needs []plan.Thing) error {
 
 func (r *run) finish(op plan.Op, err error, marks []plan.Thing) {
 	r.results = append(r.results, plan.Result{Op: op, Err: err, Took: r.took})
-	if err == nil {
-		return
+	if err != nil {
+		r.mark(op, err, marks)
 	}
+}
+
+// mark remembers what failed, and why.
+func (r *run) mark(op plan.Op, err error, marks []plan.Thing) {
 	cause := err
 	if !errors.Is(err, plan.ErrSkipped) {
 		cause = fmt.Errorf("%q failed: %w", op, err)

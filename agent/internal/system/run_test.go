@@ -100,3 +100,41 @@ func TestRunSkipsWhatReliesOnAFailure(t *testing.T) {
 		}
 	}
 }
+
+// What was carried out before counts for what comes after, as if both were one list.
+func TestUnblocked(t *testing.T) {
+	swp1 := plan.For{"swp1"}
+	serving := []plan.Op{
+		plan.SetMaster{Device: "swp1", From: "VrfOld", To: "VrfA", For: swp1},
+		plan.ApplyFRR{Changes: []frr.Change{{Line: "neighbor swp2", Port: "swp2", VRF: "VrfA", Stage: frr.StageAddition}}},
+	}
+	tidying := []plan.Op{
+		plan.ApplyFRR{Changes: []frr.Change{
+			{Line: "no router bgp 1 vrf VrfOld", VRF: "VrfOld", Stage: frr.StageInstanceRemoval},
+			{Line: "no router bgp 1 vrf VrfGone", VRF: "VrfGone", Stage: frr.StageInstanceRemoval},
+		}},
+		plan.DeleteVRF{Name: "VrfOld"}, plan.DeleteVRF{Name: "VrfGone"},
+	}
+	for word, want := range map[string]string{
+		"nothing":   "no router bgp VrfOld, no router bgp VrfGone, delete vrf VrfOld, delete vrf VrfGone",
+		"move swp1": "no router bgp VrfGone, delete vrf VrfGone",
+		"swp2":      "no router bgp VrfOld, no router bgp VrfGone, delete vrf VrfOld, delete vrf VrfGone",
+	} {
+		free, skipped := Unblocked(Run(serving, &refusing{word: word}), tidying)
+		var got []string
+		for _, op := range free {
+			for line := range strings.Lines(op.String()) {
+				line = strings.TrimPrefix(strings.TrimSpace(line), "frr ")
+				got = append(got, strings.Replace(line, "router bgp 1 vrf", "router bgp", 1))
+			}
+		}
+		if text := strings.Join(got, ", "); text != want {
+			t.Errorf("%q fails: free are %s, want %s", word, text, want)
+		}
+		for _, r := range skipped {
+			if !errors.Is(r.Err, plan.ErrSkipped) || !errors.Is(r.Err, errRefused) {
+				t.Errorf("%q fails: %q is skipped for %v", word, r.Op, r.Err)
+			}
+		}
+	}
+}
