@@ -86,8 +86,14 @@ func (c *ControlPlane) run() error {
 	return <-started
 }
 
+// UsualListen is where a control plane's API listens that nobody told where.
+const UsualListen = "127.0.0.1:7443"
+
 func (o ControlPlaneOptions) args(ready string) []string {
 	args := []string{"serve", "--listen", o.Listen, "--ready-file", ready, "--auto-adopt", "--quarantine", o.Quarantine.String()}
+	if o.Listen != UsualListen { // beside another one on this host
+		args = append(args, "--metrics-listen", "127.0.0.1:0")
+	}
 	if len(o.EtcdEndpoints) == 0 {
 		return append(args, "--data-dir", o.DataDir, "--etcd-listen-client", o.EtcdListen)
 	}

@@ -81,7 +81,7 @@ pointsmanctl allocates is installed on the machines, so that their speakers conn
 	cmd.Flags().IntVar(&readyFD, "ready-fd", 0, "tell on this descriptor when the fabric is up")
 	_ = cmd.Flags().MarkHidden("ready-fd")
 	cmd.Flags().BoolVar(&controlPlane, "control-plane", false, "run a control plane on this host and register the switches with it")
-	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:7443", "address of the control plane's API")
+	cmd.Flags().StringVar(&listen, "listen", fabric.UsualListen, "address of the control plane's API")
 	return cmd
 }
 
