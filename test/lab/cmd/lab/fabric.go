@@ -18,6 +18,7 @@ import (
 	"go.yaml.in/yaml/v3"
 	"golang.org/x/sys/unix"
 
+	"github.com/pointsman/pointsman/test/fabric"
 	"github.com/pointsman/pointsman/test/lab"
 )
 
