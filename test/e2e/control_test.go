@@ -17,7 +17,7 @@ import (
 	"github.com/pointsman/pointsman/test/fabric"
 )
 
-// etcdAwayVar says how long TestControlAway keeps control plane and etcd away: "5m" for `make e2e-all`, a minute otherwise. A minute is
+// etcdAwayVar says how long TestControlAway keeps control plane and etcd away: `make e2e` says 5m; a minute otherwise. A minute is
 // longer than any time limit of an agent: heartbeats, keepalives, the nudge of a session, the full pass.
 const (
 	etcdAwayVar     = "POINTSMAN_ETCD_AWAY"
