@@ -2,6 +2,7 @@ package frrtemplates
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -25,7 +26,12 @@ func Examples() []Input {
 		{Name: "Vrf100001", VNI: netmodel.FirstVNI + 1},
 	}
 	border := tenants
-	border.Role = netmodel.RoleBorder
+	border.Role, border.ExternalPorts = netmodel.RoleBorder, []string{"swp4", "swp5"}
+	border.VRFs = append(slices.Clone(tenants.VRFs), VRF{Name: "Vrf100002", VNI: netmodel.FirstVNI + 2, Outside: []Outside{{
+		Port: "swp4", ASN: 64496, MaximumPrefix: netmodel.DefaultMaximumPrefix,
+		Imports: []netmodel.Grant{exact("0.0.0.0/0"), exact("::/0"), {Prefix: netip.MustParsePrefix("192.0.2.0/24"), MaxLength: 32}},
+		Exports: []netip.Prefix{netip.MustParsePrefix("198.51.100.128/25"), netip.MustParsePrefix("2001:db8:1::/64")},
+	}}})
 	spine := Input{
 		Hostname: "spine", Role: netmodel.RoleSpine, ASN: uint32(netmodel.LastSwitchASN), RouterID: netip.MustParseAddr("192.0.2.2"),
 		Uplinks: []string{"swp1", "swp2"},

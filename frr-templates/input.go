@@ -18,7 +18,9 @@ type Input struct {
 	// MachinePorts are all ports that machines may be cabled to, in whatever mode: each gets its interface lines once, so that a
 	// move of a port touches bgpd only.
 	MachinePorts []string
-	VRFs         []VRF
+	// ExternalPorts are the same of ports that the outside may be cabled to.
+	ExternalPorts []string
+	VRFs          []VRF
 	// BFDInterval is how often BFD packets are sent and expected, in milliseconds; three lost ones end a session. 0 means
 	// DefaultBFDInterval.
 	BFDInterval int
@@ -32,6 +34,19 @@ type VRF struct {
 	Name       string
 	VNI        netmodel.VNI
 	Neighbours []Neighbour
+	Outside    []Outside
+}
+
+// Outside is the router outside on an external port. IPv4 and IPv6 alike, routes inside Exports are never accepted, then Imports are,
+// and all else is dropped. Exports are announced exactly, each as long as there is a route inside.
+type Outside struct {
+	Port string
+	ASN  netmodel.ASN
+	// Imports are the prefixes that are accepted: a default route is 0.0.0.0/0 or ::/0 exactly.
+	Imports []netmodel.Grant
+	Exports []netip.Prefix
+	// MaximumPrefix is how many accepted routes of each address family close the session when exceeded, 1..4294967295.
+	MaximumPrefix int
 }
 
 // Neighbour is the machine on a port, and what it may announce there.

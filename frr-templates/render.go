@@ -43,8 +43,10 @@ func (s *Set) render(by executor, in Input) (string, error) {
 
 func templateOf(role netmodel.SwitchRole) (string, error) {
 	switch role {
-	case netmodel.RoleLeaf, netmodel.RoleBorder:
+	case netmodel.RoleLeaf:
 		return "leaf.conf.tmpl", nil
+	case netmodel.RoleBorder:
+		return "border.conf.tmpl", nil
 	case netmodel.RoleSpine:
 		return "spine.conf.tmpl", nil
 	}

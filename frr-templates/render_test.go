@@ -44,8 +44,24 @@ func inputs() map[string]Input {
 			}},
 		}},
 	}
+	border := leaf
+	border.Hostname, border.Role, border.MachinePorts, border.ExternalPorts = "border1", netmodel.RoleBorder, []string{"swp4"}, []string{"swp2", "swp1", "swp3"}
+	exports := []netip.Prefix{netip.MustParsePrefix("fd00:9::/64"), netip.MustParsePrefix("10.9.0.0/24")}
+	defaults := []netmodel.Grant{{Prefix: netip.MustParsePrefix("::/0")}, {Prefix: netip.MustParsePrefix("0.0.0.0/0")}}
+	border.VRFs = []VRF{
+		{Name: "Vrf100009", VNI: 100009, Outside: []Outside{
+			{Port: "swp2", ASN: 64497, MaximumPrefix: 10, Imports: defaults, Exports: exports},
+			{Port: "swp1", ASN: 64496, MaximumPrefix: 1000, Imports: append([]netmodel.Grant{
+				{Prefix: netip.MustParsePrefix("10.0.0.0/8"), MaxLength: 32}, {Prefix: netip.MustParsePrefix("2001:db8:5::/48"), MaxLength: 128},
+			}, defaults...), Exports: exports},
+		}, Neighbours: []Neighbour{{Port: "swp4", ASN: 4201000004, MaximumPrefix: 1, Grants: []netmodel.Grant{{Prefix: netip.MustParsePrefix("10.9.0.4/32")}}}}},
+		{Name: "Vrf100008", VNI: 100008, Outside: []Outside{{
+			Port: "swp3", ASN: 4199999999, MaximumPrefix: 1000, Imports: defaults[1:], Exports: []netip.Prefix{netip.MustParsePrefix("10.8.0.0/24")},
+		}}},
+	}
 	return map[string]Input{
 		"leaf":         leaf,
+		"border":       border,
 		"leaf-tenants": tenants,
 		"spine": {
 			Hostname: "spine1", Role: netmodel.RoleSpine, ASN: 4200999999, RouterID: netip.MustParseAddr("10.0.0.101"),
@@ -80,7 +96,12 @@ func TestGoldens(t *testing.T) {
 
 // TestOrderDoesNotMatter: the same switch gives the same bytes, in whatever order its parts are named.
 func TestOrderDoesNotMatter(t *testing.T) {
-	in := inputs()["leaf-tenants"]
+	for _, name := range []string{"leaf-tenants", "border"} {
+		t.Run(name, func(t *testing.T) { orderDoesNotMatter(t, inputs()[name]) })
+	}
+}
+
+func orderDoesNotMatter(t *testing.T, in Input) {
 	want, err := Render(in)
 	if err != nil {
 		t.Fatal(err)
@@ -97,11 +118,15 @@ func TestOrderDoesNotMatter(t *testing.T) {
 }
 
 func shuffled(in Input, r *rand.Rand) Input {
-	in.Uplinks, in.MachinePorts, in.VRFs = mix(r, in.Uplinks), mix(r, in.MachinePorts), mix(r, in.VRFs)
+	in.Uplinks, in.MachinePorts, in.ExternalPorts, in.VRFs = mix(r, in.Uplinks), mix(r, in.MachinePorts), mix(r, in.ExternalPorts), mix(r, in.VRFs)
 	for i := range in.VRFs {
 		in.VRFs[i].Neighbours = mix(r, in.VRFs[i].Neighbours)
 		for j := range in.VRFs[i].Neighbours {
 			in.VRFs[i].Neighbours[j].Grants = mix(r, in.VRFs[i].Neighbours[j].Grants)
+		}
+		in.VRFs[i].Outside = mix(r, in.VRFs[i].Outside)
+		for j, o := range in.VRFs[i].Outside {
+			in.VRFs[i].Outside[j].Imports, in.VRFs[i].Outside[j].Exports = mix(r, o.Imports), mix(r, o.Exports)
 		}
 	}
 	return in
@@ -135,6 +160,31 @@ func TestRenderRefuses(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			in := inputs()["leaf-tenants"]
+			test.spoil(&in)
+			if text, err := Render(in); err == nil || !strings.Contains(err.Error(), test.says) {
+				t.Errorf("error is %v, text is\n%s", err, text)
+			}
+		})
+	}
+}
+
+// TestRenderRefusesOutside is the same for sessions to the outside.
+func TestRenderRefusesOutside(t *testing.T) {
+	tests := map[string]struct {
+		spoil func(*Input)
+		says  string
+	}{
+		"an external port of a leaf":    {func(in *Input) { in.Role = netmodel.RoleLeaf }, "only a border"},
+		"the outside on an uplink":      {func(in *Input) { in.VRFs[0].Outside[0].Port = "swp9" }, "not an external port"},
+		"the outside on a machine port": {func(in *Input) { in.VRFs[1].Outside[0].Port = "swp4" }, "is in VRFs"},
+		"the outside without ASN":       {func(in *Input) { in.VRFs[0].Outside[0].ASN = 0 }, "ASN of the outside"},
+		"no maximum-prefix":             {func(in *Input) { in.VRFs[0].Outside[0].MaximumPrefix = 0 }, "maximum-prefix 0"},
+		"a destination beyond the bits": {func(in *Input) { in.VRFs[0].Outside[0].Imports[0].MaxLength = 129 }, "is no prefix"},
+		"an export that is none":        {func(in *Input) { in.VRFs[0].Outside[0].Exports[0] = netip.Prefix{} }, "exported prefix"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			in := inputs()["border"]
 			test.spoil(&in)
 			if text, err := Render(in); err == nil || !strings.Contains(err.Error(), test.says) {
 				t.Errorf("error is %v, text is\n%s", err, text)

@@ -20,6 +20,7 @@ type view struct {
 	Ports      []string
 	VRFs       []vrfView
 	Neighbours []neighbourView
+	Outside    []outsideView
 	// BFDInterval is in milliseconds.
 	BFDInterval int
 }
@@ -31,6 +32,9 @@ type vrfView struct {
 	RouterID    netip.Addr
 	RouteTarget string
 	Neighbours  []neighbourView
+	Outside     []outsideView
+	// Of the network, without regard to sessions: what is announced outside.
+	Aggregates4, Aggregates6 []netip.Prefix
 }
 
 type neighbourView struct {
@@ -42,15 +46,16 @@ type neighbourView struct {
 
 // entryView is an entry of a prefix-list.
 type entryView struct {
-	Seq   int
-	Match string
+	Seq    int
+	Action string // permit or deny
+	Match  string
 }
 
 func viewOf(in Input) (view, error) {
 	v := view{
 		Hostname: in.Hostname, ASN: in.ASN, RouterID: in.RouterID,
 		Uplinks:     sortedNames(in.Uplinks),
-		Ports:       sortedNames(slices.Concat(in.Uplinks, in.MachinePorts)),
+		Ports:       sortedNames(slices.Concat(in.Uplinks, in.MachinePorts, in.ExternalPorts)),
 		BFDInterval: cmp.Or(in.BFDInterval, DefaultBFDInterval),
 	}
 	for _, vrf := range in.VRFs {
@@ -62,11 +67,14 @@ func viewOf(in Input) (view, error) {
 			vv.Neighbours = append(vv.Neighbours, neighbourOf(n))
 		}
 		slices.SortFunc(vv.Neighbours, byPort)
+		vv.addOutside(vrf.Outside)
 		v.VRFs = append(v.VRFs, vv)
 		v.Neighbours = append(v.Neighbours, vv.Neighbours...)
+		v.Outside = append(v.Outside, vv.Outside...)
 	}
 	slices.SortFunc(v.VRFs, func(a, b vrfView) int { return cmp.Compare(a.Name, b.Name) })
 	slices.SortFunc(v.Neighbours, byPort)
+	slices.SortFunc(v.Outside, outsideByPort)
 	return v, check(in, v)
 }
 
@@ -95,7 +103,7 @@ func entryOf(index int, g netmodel.Grant) entryView {
 	if g.MaxLength > g.Prefix.Bits() {
 		match = fmt.Sprintf("%s le %d", match, g.MaxLength)
 	}
-	return entryView{Seq: 5 * (index + 1), Match: match}
+	return entryView{Seq: 5 * (index + 1), Action: "permit", Match: match}
 }
 
 func compareGrants(a, b netmodel.Grant) int {
@@ -123,7 +131,7 @@ func check(in Input, v view) error {
 			bad("port %q is not one word", p)
 		}
 	}
-	if len(v.Ports) != len(in.Uplinks)+len(in.MachinePorts) {
+	if len(v.Ports) != len(in.Uplinks)+len(in.MachinePorts)+len(in.ExternalPorts) {
 		bad("a port is named twice")
 	}
 	inVRF := map[string]string{}
@@ -150,6 +158,7 @@ func check(in Input, v view) error {
 			}
 		}
 	}
+	errs = append(errs, checkOutside(in, inVRF)...)
 	return errors.Join(append(errs, checkGrants(in)...)...)
 }
 
@@ -157,11 +166,17 @@ func checkGrants(in Input) []error {
 	var errs []error
 	for _, vrf := range in.VRFs {
 		for _, n := range vrf.Neighbours {
-			for _, g := range n.Grants {
-				if !g.Prefix.IsValid() || g.Prefix.Addr().Is4In6() || g.MaxLength < 0 || g.MaxLength > g.Prefix.Addr().BitLen() {
-					errs = append(errs, fmt.Errorf("grant %v up to %d of port %q is no prefix", g.Prefix, g.MaxLength, n.Port))
-				}
-			}
+			errs = append(errs, checkGrantsOf(n.Port, n.Grants)...)
+		}
+	}
+	return errs
+}
+
+func checkGrantsOf(port string, grants []netmodel.Grant) []error {
+	var errs []error
+	for _, g := range grants {
+		if !g.Prefix.IsValid() || g.Prefix.Addr().Is4In6() || g.MaxLength < 0 || g.MaxLength > g.Prefix.Addr().BitLen() {
+			errs = append(errs, fmt.Errorf("grant %v up to %d of port %q is no prefix", g.Prefix, g.MaxLength, port))
 		}
 	}
 	return errs

@@ -8,8 +8,10 @@ import "strings"
 const (
 	// NamePrefix begins the name of each of our prefix-lists, route-maps, as-path lists and BFD profiles.
 	NamePrefix = "PM-"
-	// ImportPrefix, with a port's name behind it, is the import route-map of that port and its two prefix-lists.
+	// ImportPrefix, with a port's name behind it, is the import route-map of that port and its two prefix-lists; ExportPrefix the same
+	// for what the outside is told.
 	ImportPrefix = "PM-IN-"
+	ExportPrefix = "PM-OUT-"
 )
 
 // OwnsVRF reports whether a VRF is ours by its name.
@@ -19,11 +21,12 @@ func ownsName(name string) bool { return strings.HasPrefix(name, NamePrefix) }
 
 // portOfName is the port that a filter is for, or "".
 func portOfName(name string) string {
-	port, ok := strings.CutPrefix(name, ImportPrefix)
-	if !ok {
-		return ""
+	for _, prefix := range []string{ImportPrefix, ExportPrefix} {
+		if port, ok := strings.CutPrefix(name, prefix); ok {
+			return port
+		}
 	}
-	return port
+	return ""
 }
 
 // platform are lines that the system or its operator sets, and that mean nothing to us.

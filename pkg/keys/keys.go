@@ -46,6 +46,8 @@ func SwitchIntents(sw string) string     { return Intents + sw + "/" }
 func SwitchConfig(sw string) string      { return Intents + sw + "/config" }
 func PortIntents(sw string) string       { return Intents + sw + "/ports/" }
 func PortIntent(sw, port string) string  { return Intents + sw + "/ports/" + port }
+func VRFIntents(sw string) string        { return Intents + sw + "/vrfs/" }
+func VRFIntent(sw, vrf string) string    { return Intents + sw + "/vrfs/" + vrf }
 func Probes(sw string) string            { return Intents + sw + "/probes/" }
 func Probe(sw, allocation string) string { return Intents + sw + "/probes/" + allocation }
 func Receipt(allocation string) string   { return Receipts + allocation }

@@ -58,6 +58,8 @@ type PortRole string
 const (
 	PortUplink  PortRole = "uplink"
 	PortMachine PortRole = "machine"
+	// PortExternal is cabled to somebody else's router, on a border.
+	PortExternal PortRole = "external"
 )
 
 // PortMode is where a machine port stands.
@@ -73,10 +75,11 @@ const (
 	ModeDisabled PortMode = "disabled"
 )
 
-// SwitchPort names a port and its role.
+// SwitchPort names a port and its role. External is zero but on external ports.
 type SwitchPort struct {
-	Name string
-	Role PortRole
+	Name     string
+	Role     PortRole
+	External ExternalPeer
 }
 
 // Provisioning is a leaf's own provisioning network. VLAN is 2..4094; Addresses are those of its SVI.
@@ -126,6 +129,7 @@ type PortIntent struct {
 	Allocation string
 	PeerASN    ASN
 	Grants     []Grant
+	External   *ExternalSession // of an external port only
 }
 
 // ProbeOrigin is a leaf that announces an allocation's addresses.

@@ -32,6 +32,7 @@ type Network struct {
 	Description       string
 	Prefixes          []netip.Prefix
 	Announceable      []Grant
+	Destinations      []netip.Prefix // of an external network: accepted from outside, and what is inside
 	Pool              string
 	VNI               VNI
 	VRF               string

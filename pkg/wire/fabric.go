@@ -12,8 +12,9 @@ var switchRoles = newEnum(map[netmodel.SwitchRole]apiv1.SwitchRole{
 })
 
 var portRoles = newEnum(map[netmodel.PortRole]apiv1.PortRole{
-	netmodel.PortUplink:  apiv1.PortRole_PORT_ROLE_UPLINK,
-	netmodel.PortMachine: apiv1.PortRole_PORT_ROLE_MACHINE,
+	netmodel.PortUplink:   apiv1.PortRole_PORT_ROLE_UPLINK,
+	netmodel.PortMachine:  apiv1.PortRole_PORT_ROLE_MACHINE,
+	netmodel.PortExternal: apiv1.PortRole_PORT_ROLE_EXTERNAL,
 })
 
 var portModes = newEnum(map[netmodel.PortMode]apiv1.PortMode{
@@ -30,7 +31,7 @@ var agentStates = newEnum(map[netmodel.AgentState]apiv1.AgentState{
 func SwitchPortsToProto(in []netmodel.SwitchPort) []*apiv1.SwitchPort {
 	var out []*apiv1.SwitchPort
 	for _, p := range in {
-		out = append(out, &apiv1.SwitchPort{Name: p.Name, Role: portRoles.toProto[p.Role]})
+		out = append(out, &apiv1.SwitchPort{Name: p.Name, Role: portRoles.toProto[p.Role], External: externalPeerToProto(p.External)})
 	}
 	return out
 }
@@ -38,7 +39,7 @@ func SwitchPortsToProto(in []netmodel.SwitchPort) []*apiv1.SwitchPort {
 func SwitchPortsFromProto(in []*apiv1.SwitchPort) []netmodel.SwitchPort {
 	var out []netmodel.SwitchPort
 	for _, p := range in {
-		out = append(out, netmodel.SwitchPort{Name: p.GetName(), Role: portRoles.fromProto[p.GetRole()]})
+		out = append(out, netmodel.SwitchPort{Name: p.GetName(), Role: portRoles.fromProto[p.GetRole()], External: externalPeerFromProto(p.GetExternal())})
 	}
 	return out
 }
@@ -79,6 +80,14 @@ func SwitchConfigFromProto(m *apiv1.SwitchConfig) (netmodel.SwitchConfig, error)
 	return v, f.err("SwitchConfig")
 }
 
+func (f *fields) grants(field string, in []*apiv1.Grant) []netmodel.Grant {
+	var out []netmodel.Grant
+	for _, g := range in {
+		out = append(out, netmodel.Grant{Prefix: f.prefix(field, g.GetPrefix()), MaxLength: int(g.GetMaxLength())})
+	}
+	return out
+}
+
 func grantsToProto(in []netmodel.Grant) []*apiv1.Grant {
 	var out []*apiv1.Grant
 	for _, g := range in {
@@ -91,6 +100,7 @@ func PortIntentToProto(v netmodel.PortIntent) *apiv1.PortIntent {
 	return &apiv1.PortIntent{
 		Switch: v.Switch, Port: v.Port, Generation: v.Generation, Mode: portModes.toProto[v.Mode], Vrf: v.VRF, Vni: uint32(v.VNI),
 		Project: v.Project, Network: v.Network, Allocation: v.Allocation, PeerAsn: uint32(v.PeerASN), Grants: grantsToProto(v.Grants),
+		External: externalSessionToProto(v.External),
 	}
 }
 
@@ -99,10 +109,8 @@ func PortIntentFromProto(m *apiv1.PortIntent) (netmodel.PortIntent, error) {
 	v := netmodel.PortIntent{
 		Switch: m.GetSwitch(), Port: m.GetPort(), Generation: m.GetGeneration(), Mode: portModes.fromProto[m.GetMode()],
 		VRF: m.GetVrf(), VNI: netmodel.VNI(m.GetVni()), Project: m.GetProject(), Network: m.GetNetwork(),
-		Allocation: m.GetAllocation(), PeerASN: netmodel.ASN(m.GetPeerAsn()),
-	}
-	for _, g := range m.GetGrants() {
-		v.Grants = append(v.Grants, netmodel.Grant{Prefix: f.prefix("grants.prefix", g.GetPrefix()), MaxLength: int(g.GetMaxLength())})
+		Allocation: m.GetAllocation(), PeerASN: netmodel.ASN(m.GetPeerAsn()), Grants: f.grants("grants.prefix", m.GetGrants()),
+		External: f.externalSession(m.GetExternal()),
 	}
 	return v, f.err("PortIntent")
 }

@@ -56,7 +56,7 @@ func (f *fields) announceable(in []*apiv1.Announceable) []netmodel.Grant {
 func NetworkToProto(v netmodel.Network) *apiv1.Network {
 	m := &apiv1.Network{
 		Id: v.ID, Project: v.Project, Kind: networkKinds.toProto[v.Kind], Description: v.Description, Prefixes: stringsOf(v.Prefixes),
-		Announceable: announceableToProto(v.Announceable), Pool: v.Pool, Vni: uint32(v.VNI), Vrf: v.VRF,
+		Announceable: announceableToProto(v.Announceable), Destinations: stringsOf(v.Destinations), Pool: v.Pool, Vni: uint32(v.VNI), Vrf: v.VRF,
 		DefaultIpv4Length: uint32(v.DefaultIPv4Length), DefaultIpv6Length: uint32(v.DefaultIPv6Length), Labels: v.Labels,
 		CreateTime: timeToProto(v.CreateTime),
 	}
@@ -71,7 +71,7 @@ func NetworkFromProto(m *apiv1.Network) (netmodel.Network, error) {
 	var f fields
 	v := netmodel.Network{
 		ID: m.GetId(), Project: m.GetProject(), Kind: networkKinds.fromProto[m.GetKind()], Description: m.GetDescription(),
-		Prefixes: f.prefixes("prefixes", m.GetPrefixes()), Announceable: f.announceable(m.GetAnnounceable()), Pool: m.GetPool(),
+		Prefixes: f.prefixes("prefixes", m.GetPrefixes()), Announceable: f.announceable(m.GetAnnounceable()), Destinations: f.prefixes("destinations", m.GetDestinations()), Pool: m.GetPool(),
 		VNI: netmodel.VNI(m.GetVni()), VRF: m.GetVrf(), DefaultIPv4Length: int(m.GetDefaultIpv4Length()), DefaultIPv6Length: int(m.GetDefaultIpv6Length()),
 		Labels: m.GetLabels(), CreateTime: timeFromProto(m.GetCreateTime()),
 	}

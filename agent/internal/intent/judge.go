@@ -25,11 +25,17 @@ func judge(sw string, was last, m *mirror, adopt bool, now time.Time) verdict {
 	is := last{storeUUID: m.config.value.StoreUUID, revision: m.revision, received: map[string]time.Time{}}
 	is.intent = plan.Intent{Config: m.config.value, Ports: map[string]netmodel.PortIntent{}, Probes: m.giveProbes()}
 	v := verdict{problems: map[string]error{}, adopted: doubt != ""}
+	external := m.external()
 	for _, port := range is.intent.Config.Ports {
-		if port.Role == netmodel.PortMachine {
-			if err := is.takePort(port.Name, was, m, now); err != nil {
-				v.problems[port.Name] = err
-			}
+		var err error
+		switch port.Role {
+		case netmodel.PortMachine:
+			err = is.takePort(port.Name, was, m, now)
+		case netmodel.PortExternal:
+			err = is.takeExternal(port.Name, was, m, external, now)
+		}
+		if err != nil {
+			v.problems[port.Name] = err
 		}
 	}
 	v.last = is
@@ -48,12 +54,18 @@ func (l *last) takePort(port string, was last, m *mirror, now time.Time) error {
 	case stored.err != nil:
 		return fmt.Errorf("read intent of port %q: %w", port, stored.err)
 	}
-	before, had := l.intent.Ports[port]
-	if !had || before.Generation != stored.value.Generation || was.storeUUID != l.storeUUID {
+	l.put(port, stored.value, was, now)
+	return nil
+}
+
+// put puts an intent in force, and notes when its generation came.
+func (l *last) put(port string, intent netmodel.PortIntent, was last, now time.Time) {
+	before, had := was.intent.Ports[port]
+	l.received[port] = was.received[port]
+	if !had || before.Generation != intent.Generation || was.storeUUID != l.storeUUID {
 		l.received[port] = now
 	}
-	l.intent.Ports[port] = stored.value
-	return nil
+	l.intent.Ports[port] = intent
 }
 
 // doubts tells why the store cannot be followed, and whether an operator may overrule that. What is not there cannot be adopted.

@@ -17,6 +17,7 @@ type mirror struct {
 	revision int64
 	config   *decoded[netmodel.SwitchConfig]
 	ports    map[string]decoded[netmodel.PortIntent]
+	vrfs     map[string]decoded[netmodel.VRFIntent]
 	// probes are those that could be read. The map is given away, so it is copied before it changes, once for each response.
 	probes map[string]netmodel.Probe
 	given  bool
@@ -33,7 +34,10 @@ func decode[V any](codec wire.Codec[V], raw []byte) decoded[V] {
 }
 
 func newMirror(sw string) *mirror {
-	return &mirror{prefix: keys.SwitchIntents(sw), ports: map[string]decoded[netmodel.PortIntent]{}, probes: map[string]netmodel.Probe{}}
+	return &mirror{
+		prefix: keys.SwitchIntents(sw), ports: map[string]decoded[netmodel.PortIntent]{}, vrfs: map[string]decoded[netmodel.VRFIntent]{},
+		probes: map[string]netmodel.Probe{},
+	}
 }
 
 func (m *mirror) put(key string, value []byte) {
@@ -49,6 +53,10 @@ func (m *mirror) put(key string, value []byte) {
 		}
 		d.value.Port = name // the key is what counts
 		m.ports[name] = d
+	case "vrfs":
+		d := decode(wire.VRFIntentCodec, value)
+		d.value.VRF = name
+		m.vrfs[name] = d
 	case "probes":
 		m.ownProbes()
 		if probe, err := wire.ProbeCodec.Decode(value); err == nil {
@@ -77,6 +85,8 @@ func (m *mirror) delete(key string) {
 		m.config = nil
 	case "ports":
 		delete(m.ports, name)
+	case "vrfs":
+		delete(m.vrfs, name)
 	case "probes":
 		m.ownProbes()
 		delete(m.probes, name)

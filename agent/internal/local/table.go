@@ -130,12 +130,12 @@ func (p Port) link() string {
 	switch {
 	case p.Missing:
 		return "missing"
-	case p.Role == string(netmodel.PortMachine) && p.OperUp:
+	case p.Role == string(netmodel.PortUplink):
+		return ""
+	case p.OperUp:
 		return "up"
-	case p.Role == string(netmodel.PortMachine):
-		return "down"
 	}
-	return ""
+	return "down"
 }
 
 func (p Port) mode() string { return towards(p.Mode, p.WantedMode) }

@@ -44,6 +44,8 @@ func (b *build) frrInput() frrtemplates.Input {
 		case !portName.MatchString(p.Name):
 		case p.Role == netmodel.PortMachine:
 			in.MachinePorts = append(in.MachinePorts, p.Name)
+		case p.Role == netmodel.PortExternal:
+			in.ExternalPorts = append(in.ExternalPorts, p.Name)
 		default:
 			in.Uplinks = append(in.Uplinks, p.Name)
 		}
@@ -58,6 +60,12 @@ func (b *build) frrVRF(name string, t tenant) frrtemplates.VRF {
 	vrf := frrtemplates.VRF{Name: name, VNI: t.vni}
 	for _, port := range t.ports {
 		intent := b.placements[port]
+		if intent.External != nil {
+			vrf.Outside = append(vrf.Outside, frrtemplates.Outside{
+				Port: port, ASN: intent.PeerASN, Imports: intent.Grants, Exports: intent.External.Exports, MaximumPrefix: intent.External.MaximumPrefix,
+			})
+			continue
+		}
 		vrf.Neighbours = append(vrf.Neighbours, frrtemplates.Neighbour{
 			Port: port, ASN: intent.PeerASN, Grants: intent.Grants, MaximumPrefix: maximumPrefix(intent.Grants),
 		})

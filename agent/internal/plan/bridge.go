@@ -42,9 +42,9 @@ func RouterMAC(loopback netip.Addr) MAC {
 	return MAC{0x02, 0x56, s[0], s[1], s[2], s[3]}
 }
 
-// desireBridge wants the bridge on every switch that machines hang off. SVIs and VNIs are known by now.
+// desireBridge wants the bridge on every switch that machines or the outside hang off. SVIs and VNIs are known by now.
 func (b *build) desireBridge() {
-	if !b.hasMachinePorts() {
+	if !b.routesTenants() {
 		return
 	}
 	b.kernel.Bridge = &Bridge{

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"slices"
 
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
@@ -107,13 +108,15 @@ func (b *build) problem(port string, err error) {
 // provisioning reports whether the switch has a provisioning network. A spine has no machine ports and needs none.
 func (b *build) provisioning() bool { return b.config.Provisioning.VLAN != 0 && b.hasMachinePorts() }
 
-func (b *build) hasMachinePorts() bool {
-	for _, p := range b.config.Ports {
-		if p.Role == netmodel.PortMachine {
-			return true
-		}
-	}
-	return false
+func (b *build) hasMachinePorts() bool { return b.hasPorts(netmodel.PortMachine) }
+
+// routesTenants reports whether the switch may have VRFs: ports of machines or to the outside.
+func (b *build) routesTenants() bool {
+	return b.hasMachinePorts() || b.hasPorts(netmodel.PortExternal)
+}
+
+func (b *build) hasPorts(role netmodel.PortRole) bool {
+	return slices.ContainsFunc(b.config.Ports, func(p netmodel.SwitchPort) bool { return p.Role == role })
 }
 
 func (b *build) exists(port string) bool {

@@ -7,22 +7,22 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// desirePorts places every port that exists: uplinks in the default VRF, machine ports where their intent says.
+// desirePorts places every port that exists: uplinks in the default VRF, machine and external ports where their intent says.
 func (b *build) desirePorts() {
 	for _, p := range b.config.Ports {
 		if !b.exists(p.Name) {
 			continue
 		}
 		port := Port{MTU: b.config.LinkMTU(), Up: true}
-		if p.Role == netmodel.PortMachine {
-			b.placeMachinePort(&port, b.placements[p.Name])
+		if placed(p.Role) {
+			b.stand(&port, b.placements[p.Name])
 		}
 		b.kernel.Ports[p.Name] = port
 	}
 }
 
-// placeMachinePort leaves a port whose intent is wrong down and in nothing: it may be in no tenant's VRF by mistake.
-func (b *build) placeMachinePort(port *Port, intent netmodel.PortIntent) {
+// stand leaves a port whose intent is wrong down and in nothing: it may be in no tenant's VRF by mistake.
+func (b *build) stand(port *Port, intent netmodel.PortIntent) {
 	switch intent.Mode {
 	case netmodel.ModeVRF:
 		port.Master = intent.VRF

@@ -107,17 +107,20 @@ func (o DeleteProtection) String() string { return "nft delete table inet " + Pr
 const (
 	portMark     = "0x504d0000"
 	portMarkMask = "0xffff0000"
-	portMarkSet  = "meta mark set iif & 0x0000ffff | " + portMark
+	portMarkSet  = "meta mark set iif & 0x0000ffff | "
+	// externalMark is that of an external port: other rules are for what it says to the CPU.
+	externalMark = "0x504e0000"
 )
 
 const (
-	chainInput   = "input"
-	chainMachine = "machine"
+	chainInput    = "input"
+	chainMachine  = "machine"
+	chainExternal = "external"
 	// chainPort begins the name of the chain of a port.
 	chainPort = "port-"
 )
 
-// desireProtection wants one chain for packets to the CPU, and one for each machine port.
+// desireProtection wants one chain for packets to the CPU, and one for each machine or external port.
 func (b *build) desireProtection() {
 	if !b.facts.Protect.On {
 		return
@@ -130,8 +133,15 @@ func (b *build) desireProtection() {
 		}}
 	}
 	for _, p := range b.config.Ports {
-		if p.Role == netmodel.PortMachine && b.exists(p.Name) {
+		if !b.exists(p.Name) {
+			continue
+		}
+		switch p.Role {
+		case netmodel.PortMachine:
 			b.kernel.Protection[chainPort+p.Name] = Chain{Hook: HookIngress, Device: p.Name, Rules: b.portRules(b.placements[p.Name])}
+		case netmodel.PortExternal:
+			b.kernel.Protection[chainPort+p.Name] = Chain{Hook: HookIngress, Device: p.Name, Rules: externalPortRules(b.placements[p.Name])}
+			b.kernel.Protection[chainExternal] = Chain{Rules: externalRules}
 		}
 	}
 }
@@ -146,9 +156,11 @@ func (b *build) inputChain() Chain {
 		}
 	}
 	slices.Sort(rules)
+	rules = append(rules, "udp dport 4789 counter drop", fmt.Sprintf("meta mark & %s == %s goto %s", portMarkMask, portMark, chainMachine))
+	if b.hasPorts(netmodel.PortExternal) {
+		rules = append(rules, fmt.Sprintf("meta mark & %s == %s goto %s", portMarkMask, externalMark, chainExternal))
+	}
 	return Chain{Hook: HookInput, Rules: append(rules,
-		"udp dport 4789 counter drop",
-		fmt.Sprintf("meta mark & %s == %s goto %s", portMarkMask, portMark, chainMachine),
 		"iifname Vrf* goto "+chainMachine,
 		"iifname "+ProvisionVRF+" goto "+chainMachine,
 	)}
@@ -156,6 +168,19 @@ func (b *build) inputChain() Chain {
 
 // machineRules is all that a machine may say to the switch itself.
 var machineRules = slices.Concat(
+	neighbourRules,
+	[]string{
+		"udp sport 68 udp dport 67 goto cpu-dhcp",
+		"udp sport 546 udp dport 547 goto cpu-dhcp",
+		"counter drop",
+	},
+)
+
+// externalRules is all that the outside may say: nobody out there gets an address of us.
+var externalRules = slices.Concat(neighbourRules, []string{"counter drop"})
+
+// neighbourRules is what a neighbour that speaks BGP has to say.
+var neighbourRules = slices.Concat(
 	// Neighbour discovery never passes a router (RFC 4861, 6.1 and 7.1).
 	each("ip6 hoplimit 255 icmpv6 type %d goto cpu-nd", 133, 134, 135, 136, 137),
 	[]string{
@@ -167,11 +192,6 @@ var machineRules = slices.Concat(
 	},
 	each("icmp type %d goto cpu-icmp", 0, 3, 8, 11, 12),
 	each("icmpv6 type %d goto cpu-icmp", 1, 2, 3, 4, 128, 129),
-	[]string{
-		"udp sport 68 udp dport 67 goto cpu-dhcp",
-		"udp sport 546 udp dport 547 goto cpu-dhcp",
-		"counter drop",
-	},
 )
 
 func each(format string, numbers ...int) []string {
@@ -186,7 +206,7 @@ func each(format string, numbers ...int) []string {
 // address only asks whether another is free (RFC 4862).
 func (b *build) portRules(intent netmodel.PortIntent) []string {
 	rules := []string{
-		portMarkSet,
+		portMarkSet + portMark,
 		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 accept",
 		"ip6 saddr fe80::/10 ip6 daddr ff02::/16 accept",
 		"ip6 saddr ::/128 ip6 daddr ff02::/16 meta l4proto icmpv6 accept",
@@ -206,6 +226,29 @@ func (b *build) portRules(intent netmodel.PortIntent) []string {
 	}
 	slices.Sort(rules[4:])
 	return append(slices.Compact(rules), "counter drop")
+}
+
+// externalPortRules lets pass what may come from outside: everybody but us. What claims one of the network's own addresses there is forged
+// (RFC 2827). Link-local packets stay on the link.
+func externalPortRules(intent netmodel.PortIntent) []string {
+	if intent.External == nil {
+		return []string{"counter drop"}
+	}
+	rules := []string{
+		portMarkSet + externalMark,
+		"ip6 saddr fe80::/10 ip6 daddr fe80::/10 accept",
+		"ip6 saddr fe80::/10 ip6 daddr ff02::/16 accept",
+		"ip6 saddr fe80::/10 counter drop",
+	}
+	for _, p := range intent.External.Exports {
+		family := "ip"
+		if p.Addr().Is6() {
+			family = "ip6"
+		}
+		rules = append(rules, fmt.Sprintf("%s saddr %s counter drop", family, p.Masked()))
+	}
+	slices.Sort(rules[4:])
+	return append(slices.Compact(rules), "accept")
 }
 
 // fromPrefix accepts packets from a prefix. One of length 0 is a whole family.

@@ -11,7 +11,7 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// tenant is a VRF that at least one port asks for.
+// tenant is a VRF that at least one port asks for, of a machine or to the outside.
 type tenant struct {
 	vni   netmodel.VNI
 	ports []string // sorted
@@ -34,29 +34,34 @@ func (b *build) place() {
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(b.intent.Ports)) {
-		if roles[name] != netmodel.PortMachine {
-			b.problem(name, errors.New("has an intent, but is not one of this switch's machine ports"))
+		if !placed(roles[name]) {
+			b.problem(name, errors.New("has an intent, but is not one of this switch's machine or external ports"))
 		}
 	}
-	var machines []string
+	var ports []string
 	for name, role := range roles {
-		if role == netmodel.PortMachine && b.exists(name) {
-			machines = append(machines, name)
+		if placed(role) && b.exists(name) {
+			ports = append(ports, name)
 		}
 	}
-	slices.SortFunc(machines, b.byClaim)
-	for _, name := range machines {
-		b.placePort(name)
+	slices.SortFunc(ports, b.byClaim)
+	for _, name := range ports {
+		b.placePort(name, roles[name])
 	}
 }
 
-func (b *build) placePort(name string) {
+// placed says whether ports of a role are where an intent puts them.
+func placed(role netmodel.PortRole) bool {
+	return role == netmodel.PortMachine || role == netmodel.PortExternal
+}
+
+func (b *build) placePort(name string, role netmodel.PortRole) {
 	intent, ok := b.intent.Ports[name]
 	if !ok {
 		b.problem(name, errors.New("has no intent, so it stays down"))
 		return
 	}
-	if err := b.checkIntent(intent); err != nil {
+	if err := b.checkIntent(intent, role); err != nil {
 		b.problem(name, err)
 		return
 	}
@@ -94,7 +99,10 @@ func (b *build) checkPort(p netmodel.SwitchPort) error {
 	return nil
 }
 
-func (b *build) checkIntent(i netmodel.PortIntent) error {
+func (b *build) checkIntent(i netmodel.PortIntent, role netmodel.PortRole) error {
+	if external := role == netmodel.PortExternal; i.Mode != netmodel.ModeDisabled && external != (i.External != nil) {
+		return errors.New("is an external port, or has the intent of one, but not both")
+	}
 	switch i.Mode {
 	case netmodel.ModeDisabled:
 		return nil
@@ -116,7 +124,7 @@ func (b *build) checkTenant(i netmodel.PortIntent) error {
 	case i.VNI == 0 || i.VNI > netmodel.LastVNI:
 		return fmt.Errorf("VNI %d of VRF %q is not in 1-%d", i.VNI, i.VRF, netmodel.LastVNI)
 	case i.PeerASN == 0:
-		return errors.New("the machine's ASN is 0")
+		return errors.New("the neighbour's ASN is 0")
 	}
 	if owner, ok := b.vniOwner[i.VNI]; ok && owner != i.VRF {
 		return fmt.Errorf("VNI %d of VRF %q is that of VRF %q", i.VNI, i.VRF, owner)
@@ -127,6 +135,21 @@ func (b *build) checkTenant(i netmodel.PortIntent) error {
 	for _, g := range i.Grants {
 		if !g.Prefix.IsValid() || g.Prefix.Addr().Is4In6() || g.MaxLength < 0 || g.MaxLength > g.Prefix.Addr().BitLen() {
 			return fmt.Errorf("grant %v up to length %d is no prefix", g.Prefix, g.MaxLength)
+		}
+	}
+	if i.External != nil {
+		return checkExternal(*i.External)
+	}
+	return nil
+}
+
+func checkExternal(s netmodel.ExternalSession) error {
+	if s.MaximumPrefix < 1 {
+		return fmt.Errorf("maximum-prefix %d of the outside is no number of routes", s.MaximumPrefix)
+	}
+	for _, p := range s.Exports {
+		if !p.IsValid() || p.Addr().Is4In6() {
+			return fmt.Errorf("exported prefix %v is none", p)
 		}
 	}
 	return nil

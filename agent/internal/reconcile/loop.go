@@ -46,7 +46,7 @@ type Health interface {
 
 // Report is the outcome of a pass.
 type Report struct {
-	// Ports are the statuses of the machine ports of the configuration, by port.
+	// Ports are the statuses of the machine and external ports of the configuration, by port.
 	Ports map[string]netmodel.PortStatus
 	// Sessions are those that the switch must have, by port.
 	Sessions map[string]WantedSession

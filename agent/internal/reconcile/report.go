@@ -33,7 +33,7 @@ func (l *Loop) report(s intent.Snapshot, in plan.Intent, read reading, v verdict
 		r.ConfigGeneration = in.Config.Generation
 	}
 	for _, p := range in.Config.Ports {
-		if p.Role == netmodel.PortMachine {
+		if p.Role == netmodel.PortMachine || p.Role == netmodel.PortExternal {
 			fault := errors.Join(fault(v.ports[p.Name]), s.Problems[p.Name])
 			r.Ports[p.Name] = l.portStatus(p.Name, s, in, read, reverted, fault, blindTo)
 			l.wantSession(r, p.Name)

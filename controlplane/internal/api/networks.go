@@ -25,7 +25,7 @@ func (s networkServer) CreateNetwork(ctx context.Context, req *apiv1.CreateNetwo
 		return nil, err
 	}
 	// The request is a network that lacks only what the control plane chooses: its prefixes and ranges are read as a network's.
-	wanted, err := wire.NetworkFromProto(&apiv1.Network{Prefixes: req.GetPrefixes(), Announceable: req.GetAnnounceable()})
+	wanted, err := wire.NetworkFromProto(&apiv1.Network{Prefixes: req.GetPrefixes(), Announceable: req.GetAnnounceable(), Destinations: req.GetDestinations()})
 	if err != nil {
 		return nil, store.Refuse(store.Invalid, "%v", err)
 	}
@@ -36,7 +36,7 @@ func (s networkServer) CreateNetwork(ctx context.Context, req *apiv1.CreateNetwo
 	n, err := s.networks.Create(ctx, call, network.CreateRequest{
 		Project: project(req.GetProject()), ID: req.GetId(), Kind: kind, Description: req.GetDescription(),
 		Prefixes: wanted.Prefixes, Pool: req.GetPool(), IPv4Length: int(req.GetIpv4Length()), IPv6Length: int(req.GetIpv6Length()),
-		Labels: req.GetLabels(), Announceable: wanted.Announceable, DefaultIPv4Length: int(req.GetDefaultIpv4Length()), DefaultIPv6Length: int(req.GetDefaultIpv6Length()),
+		Labels: req.GetLabels(), Announceable: wanted.Announceable, Destinations: wanted.Destinations, DefaultIPv4Length: int(req.GetDefaultIpv4Length()), DefaultIPv6Length: int(req.GetDefaultIpv6Length()),
 	})
 	return s.all.changed(n.Project+"/"+n.ID, wire.NetworkToProto(n), err)
 }
@@ -77,7 +77,7 @@ func (s networkServer) UpdateNetwork(ctx context.Context, req *apiv1.UpdateNetwo
 	if err != nil {
 		return nil, err
 	}
-	fields, err := masked(req.GetUpdateMask(), &apiv1.Network{}, "description", "announceable", "labels")
+	fields, err := masked(req.GetUpdateMask(), &apiv1.Network{}, "description", "announceable", "destinations", "labels")
 	if err != nil {
 		return nil, err
 	}
@@ -85,13 +85,13 @@ func (s networkServer) UpdateNetwork(ctx context.Context, req *apiv1.UpdateNetwo
 	if err != nil {
 		return nil, err
 	}
-	wanted, err := wire.NetworkFromProto(&apiv1.Network{Announceable: req.GetAnnounceable()})
+	wanted, err := wire.NetworkFromProto(&apiv1.Network{Announceable: req.GetAnnounceable(), Destinations: req.GetDestinations()})
 	if err != nil {
 		return nil, store.Refuse(store.Invalid, "%v", err)
 	}
 	n, err := s.networks.Update(ctx, call, network.Update{
 		Project: project(req.GetProject()), ID: req.GetId(), Description: given(fields, "description", req.GetDescription()),
-		Announceable: given(fields, "announceable", wanted.Announceable), Labels: given(fields, "labels", req.GetLabels()), Revision: revision,
+		Announceable: given(fields, "announceable", wanted.Announceable), Destinations: given(fields, "destinations", wanted.Destinations), Labels: given(fields, "labels", req.GetLabels()), Revision: revision,
 	})
 	return s.all.changed(n.Project+"/"+n.ID, wire.NetworkToProto(n), err)
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/pointsman/pointsman/controlplane/internal/inventory"
 	"github.com/pointsman/pointsman/controlplane/internal/store"
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
+	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/pkg/wire"
 )
 
@@ -30,6 +31,7 @@ func (s switchServer) CreateSwitch(ctx context.Context, req *apiv1.CreateSwitchR
 	if err != nil {
 		return nil, store.Refuse(store.Invalid, "%v", err)
 	}
+	wanted.Ports = inProjects(wanted.Ports)
 	sw, err := s.inventory.CreateSwitch(ctx, call, wanted)
 	return s.all.present(sw.ID, wire.SwitchViewToProto(sw), err)
 }
@@ -75,11 +77,21 @@ func (s switchServer) UpdateSwitch(ctx context.Context, req *apiv1.UpdateSwitchR
 		return nil, err
 	}
 	update := inventory.SwitchUpdate{
-		ID: req.GetId(), Description: given(fields, "description", req.GetDescription()), Ports: given(fields, "ports", wire.SwitchPortsFromProto(req.GetPorts())),
+		ID: req.GetId(), Description: given(fields, "description", req.GetDescription()), Ports: given(fields, "ports", inProjects(wire.SwitchPortsFromProto(req.GetPorts()))),
 		MTU: given(fields, "mtu", int(req.GetMtu())), Revision: revision,
 	}
 	sw, err := s.inventory.UpdateSwitch(ctx, call, update)
 	return s.all.present(sw.ID, wire.SwitchViewToProto(sw), err)
+}
+
+// inProjects names the project of each network that is given routes from outside.
+func inProjects(ports []netmodel.SwitchPort) []netmodel.SwitchPort {
+	for i, p := range ports {
+		if p.External.Network != "" {
+			ports[i].External.Project = project(p.External.Project)
+		}
+	}
+	return ports
 }
 
 func (s switchServer) DeleteSwitch(ctx context.Context, req *apiv1.DeleteSwitchRequest) (*apiv1.DeleteSwitchResponse, error) {

@@ -67,10 +67,14 @@ func comparePrefix(a, b netip.Prefix) int {
 	return cmp.Or(a.Addr().Compare(b.Addr()), cmp.Compare(a.Bits(), b.Bits()))
 }
 
-// Config is the configuration of a switch. Its generation is the writer's.
+// Config is the configuration of a switch. Its generation is the writer's. Who is at an external port stands in the intent of the VRF.
 func Config(sw netmodel.Switch, storeUUID string) netmodel.SwitchConfig {
+	ports := slices.Clone(sw.Ports)
+	for i := range ports {
+		ports[i].External = netmodel.ExternalPeer{}
+	}
 	return netmodel.SwitchConfig{
-		StoreUUID: storeUUID, Switch: sw.ID, Role: sw.Role, Rack: sw.Rack, Loopback: sw.Loopback, ASN: sw.ASN, Ports: slices.Clone(sw.Ports),
+		StoreUUID: storeUUID, Switch: sw.ID, Role: sw.Role, Rack: sw.Rack, Loopback: sw.Loopback, ASN: sw.ASN, Ports: ports,
 		Provisioning: sw.Provisioning, MTU: sw.MTU,
 	}
 }
@@ -91,7 +95,7 @@ func SameConfig(a, b netmodel.SwitchConfig) bool {
 }
 
 // Probes are what the switches shall report on to prove an allocation reachable: every spine, and every other leaf that has the
-// network's VRF on a port.
+// network's VRF, on a machine's port or, on a border, for the outside.
 func Probes(a netmodel.Allocation, n netmodel.Network, switches []netmodel.Switch, vrfs map[string]map[string]bool) map[string]netmodel.Probe {
 	probe := netmodel.Probe{Allocation: a.ID, Project: a.Project, Generation: a.Generation, VRF: n.VRF, VNI: n.VNI, Prefixes: own(a)}
 	for _, sw := range switches {

@@ -111,6 +111,7 @@ func differences(d *store.Data, storeUUID string) []rewrite {
 		out = append(out, portDifferences(d, sw, owners)...)
 	}
 	out = append(out, orphans(d, owners)...)
+	out = append(out, vrfDifferences(d)...)
 	return append(out, probeDifferences(d)...)
 }
 
@@ -215,7 +216,7 @@ func wantedProbes(d *store.Data) map[store.Reported]netmodel.Probe {
 	return out
 }
 
-// Topology is what compile.Probes needs: the switches, and which VRFs each has on a port.
+// Topology is what compile.Probes needs: the switches, and which VRFs each has, on a machine's port or for the outside.
 func Topology(d *store.Data) (switches []netmodel.Switch, vrfs map[string]map[string]bool) {
 	for _, sw := range d.Switches {
 		switches = append(switches, sw.Value)
@@ -230,5 +231,6 @@ func Topology(d *store.Data) (switches []netmodel.Switch, vrfs map[string]map[st
 		}
 		vrfs[i.Value.Switch][i.Value.VRF] = true
 	}
+	addVRFs(d, vrfs)
 	return switches, vrfs
 }

@@ -59,7 +59,7 @@ func (s Subject) concerns(c *apiv1.Change) bool {
 func (s Subject) touches(o *apiv1.ChangedObject) bool {
 	switch key := o.GetKey(); {
 	case key == s.key:
-		return s.port == "" || s.role(o.GetBefore()) != s.role(o.GetAfter())
+		return s.port == "" || s.cabling(o.GetBefore()) != s.cabling(o.GetAfter())
 	case s.told != "" && key == s.told:
 		return true
 	case s.within != "" && strings.HasPrefix(key, s.within):
@@ -80,19 +80,19 @@ func (s Subject) held(raw string) bool {
 	return err == nil && s.holds(a)
 }
 
-// role is what a port was cabled for in a switch as it was stored; empty if it was not there.
-func (s Subject) role(raw string) netmodel.PortRole {
+// cabling is what a port was cabled for in a switch as it was stored; zero if it was not there.
+func (s Subject) cabling(raw string) netmodel.SwitchPort {
 	if raw == "" {
-		return ""
+		return netmodel.SwitchPort{}
 	}
 	sw, err := wire.SwitchCodec.Decode([]byte(raw))
 	if err != nil {
-		return ""
+		return netmodel.SwitchPort{}
 	}
 	for _, p := range sw.Ports {
 		if p.Name == s.port {
-			return p.Role
+			return p
 		}
 	}
-	return ""
+	return netmodel.SwitchPort{}
 }

@@ -25,6 +25,9 @@ func check(sw netmodel.Switch) error {
 	case sw.Role == netmodel.RoleLeaf && (sw.Provisioning.VLAN < 2 || sw.Provisioning.VLAN > 4094):
 		return store.Refuse(store.Invalid, "a leaf needs a provisioning VLAN from 2 to 4094")
 	}
+	if sw.Role == netmodel.RoleBorder && sw.Provisioning.VLAN == 0 && len(machinePorts(sw)) > 0 {
+		return store.Refuse(store.Invalid, "port %s: a border with machine ports needs a provisioning VLAN from 2 to 4094, as a leaf does", machinePorts(sw)[0])
+	}
 	for _, p := range sw.Provisioning.Addresses {
 		if !p.IsValid() {
 			return store.Refuse(store.Invalid, "provisioning address %s is none", p)
@@ -51,12 +54,35 @@ func checkPorts(role netmodel.SwitchRole, ports []netmodel.SwitchPort) error {
 			return store.Refuse(store.Invalid, "port %q: the name of an interface has 1 to 15 characters", p.Name)
 		case seen[p.Name]:
 			return store.Refuse(store.Invalid, "port %s is named twice", p.Name)
-		case p.Role != netmodel.PortUplink && p.Role != netmodel.PortMachine:
-			return store.Refuse(store.Invalid, "port %s: say whether it is an uplink or for a machine", p.Name)
+		case p.Role != netmodel.PortUplink && p.Role != netmodel.PortMachine && p.Role != netmodel.PortExternal:
+			return store.Refuse(store.Invalid, "port %s: say whether it is an uplink, for a machine, or external", p.Name)
 		case p.Role == netmodel.PortMachine && role == netmodel.RoleSpine:
 			return store.Refuse(store.Invalid, "port %s: a spine has no machine ports", p.Name)
 		}
+		if err := checkExternal(role, p); err != nil {
+			return err
+		}
 		seen[p.Name] = true
+	}
+	return nil
+}
+
+// checkExternal refuses an external port without its peer, and a peer where there is no outside.
+func checkExternal(role netmodel.SwitchRole, p netmodel.SwitchPort) error {
+	peer := p.External
+	switch {
+	case p.Role != netmodel.PortExternal && peer != (netmodel.ExternalPeer{}):
+		return store.Refuse(store.Invalid, "port %s: external is given, but its role is %s; leave it out, or give the port role external", p.Name, p.Role)
+	case p.Role != netmodel.PortExternal:
+		return nil
+	case role != netmodel.RoleBorder:
+		return store.Refuse(store.Invalid, "port %s: only a border has external ports; register the switch with role border", p.Name)
+	case peer.Network == "":
+		return store.Refuse(store.Invalid, "port %s: external.network: name the external network that is given the routes of this port", p.Name)
+	case peer.ASN == 0:
+		return store.Refuse(store.Invalid, "port %s: external.asn: give the ASN of the router at the other end", p.Name)
+	case peer.ASN >= netmodel.FirstSwitchASN && peer.ASN <= netmodel.LastMachineASN:
+		return store.Refuse(store.Invalid, "port %s: external.asn: %d is one of the fabric's own, %d to %d; the router outside has another", p.Name, peer.ASN, netmodel.FirstSwitchASN, netmodel.LastMachineASN)
 	}
 	return nil
 }

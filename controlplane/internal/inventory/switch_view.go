@@ -45,8 +45,12 @@ func SwitchView(d *store.Data, sw netmodel.Switch) netmodel.SwitchView {
 	view := netmodel.SwitchView{Switch: sw, Alive: alive, Status: known(d.SwitchStatuses, sw.ID)}
 	for _, p := range sw.Ports {
 		at := store.Port{Switch: sw.ID, Port: p.Name}
+		intent := known(d.Intents, at)
+		if p.Role == netmodel.PortExternal {
+			intent = d.External(at)
+		}
 		view.Views = append(view.Views, netmodel.PortView{
-			Name: p.Name, Role: p.Role, Intent: known(d.Intents, at), Status: known(d.PortStatuses, at),
+			Name: p.Name, Role: p.Role, Intent: intent, Status: known(d.PortStatuses, at),
 			Session: known(d.Sessions, at), Discovery: known(d.Discoveries, at),
 			Faults: d.Index.PortFaults(discover.Port(at)),
 		})

@@ -75,3 +75,21 @@ func checkAnnounceable(n netmodel.Network) error {
 	}
 	return nil
 }
+
+// checkDestinations refuses what a border could never accept from outside.
+func checkDestinations(n netmodel.Network) error {
+	if n.Kind != netmodel.NetworkExternal && len(n.Destinations) > 0 {
+		return store.Refuse(store.Invalid, "destinations: network %q is %s; only an external network learns routes from outside, so leave them out or create it with kind external", n.ID, n.Kind)
+	}
+	for _, d := range n.Destinations {
+		if d != d.Masked() {
+			return store.Refuse(store.Invalid, "destination %s has host bits; did you mean %s?", d, d.Masked())
+		}
+		for _, p := range n.Prefixes {
+			if p.Bits() <= d.Bits() && p.Overlaps(d) {
+				return store.Refuse(store.Invalid, "destination %s lies inside the network's own %s, which is never accepted from outside; leave it out", d, p)
+			}
+		}
+	}
+	return nil
+}

@@ -23,6 +23,7 @@ type CreateRequest struct {
 	Pool                                 string
 	IPv4Length, IPv6Length               int
 	Announceable                         []netmodel.Grant
+	Destinations                         []netip.Prefix
 	DefaultIPv4Length, DefaultIPv6Length int
 	Labels                               map[string]string
 }
@@ -47,7 +48,7 @@ func (s *Service) Create(ctx context.Context, call store.Call, r CreateRequest) 
 
 func (s *Service) decideCreate(d *store.Data, t *store.Txn, r CreateRequest) (netmodel.Network, error) {
 	n := netmodel.Network{
-		ID: r.ID, Project: r.Project, Kind: r.Kind, Description: r.Description, Prefixes: r.Prefixes, Announceable: r.Announceable, Pool: r.Pool,
+		ID: r.ID, Project: r.Project, Kind: r.Kind, Description: r.Description, Prefixes: r.Prefixes, Announceable: r.Announceable, Destinations: r.Destinations, Pool: r.Pool,
 		DefaultIPv4Length: r.DefaultIPv4Length, DefaultIPv6Length: r.DefaultIPv6Length, Labels: r.Labels, CreateTime: s.store.Now(),
 	}
 	for k := range d.Networks {
@@ -66,6 +67,9 @@ func (s *Service) decideCreate(d *store.Data, t *store.Txn, r CreateRequest) (ne
 		n.Prefixes = carved
 	}
 	if err := checkAnnounceable(n); err != nil {
+		return n, err
+	}
+	if err := checkDestinations(n); err != nil {
 		return n, err
 	}
 	if hasVRF(n.Kind) {

@@ -15,12 +15,13 @@ type Update struct {
 	Project, ID  string
 	Description  *string
 	Announceable *[]netmodel.Grant
+	Destinations *[]netip.Prefix
 	Labels       *map[string]string
 	Revision     int64
 }
 
-// Update changes a network's description, labels, or what its machines may announce; the compiler then rewrites the intents of
-// their ports. VRF, VNI and prefixes are for life.
+// Update changes a network's description, labels, what its machines may announce, or what borders accept for it from outside; the
+// compiler then rewrites the intents of the ports and VRFs concerned. VRF, VNI and prefixes are for life.
 func (s *Service) Update(ctx context.Context, call store.Call, u Update) (netmodel.Network, error) {
 	return store.Do(ctx, s.store, call, wire.NetworkCodec, store.Settled(s.store, func(t *store.Txn) (netmodel.Network, error) {
 		var n netmodel.Network
@@ -51,6 +52,12 @@ func decideUpdate(d *store.Data, t *store.Txn, u Update) (netmodel.Network, erro
 			return n, store.Refuse(store.Invalid, "announceable: a pool has no machines that could announce anything")
 		}
 		if err := checkAnnounceable(n); err != nil {
+			return n, err
+		}
+	}
+	if u.Destinations != nil {
+		n.Destinations = *u.Destinations
+		if err := checkDestinations(n); err != nil {
 			return n, err
 		}
 	}

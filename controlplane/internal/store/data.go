@@ -63,6 +63,7 @@ type Data struct {
 	VNIs           Table[netmodel.VNI, Held]
 	Configs        Table[string, netmodel.SwitchConfig]
 	Intents        Table[Port, netmodel.PortIntent]
+	VRFs           Table[SwitchVRF, netmodel.VRFIntent]
 	Probes         Table[Reported, netmodel.Probe]
 	Receipts       Table[string, netmodel.Receipt]
 	Discoveries    Table[Port, netmodel.Discovery]
@@ -84,7 +85,7 @@ func newData() *Data {
 	return &Data{
 		Networks: Table[Named, netmodel.Network]{}, Allocations: Table[Named, netmodel.Allocation]{}, Switches: Table[string, netmodel.Switch]{},
 		Machines: Table[string, netmodel.Machine]{}, IPs: Table[Address, netmodel.IP]{}, ASNs: Table[netmodel.ASN, Held]{}, VNIs: Table[netmodel.VNI, Held]{},
-		Configs: Table[string, netmodel.SwitchConfig]{}, Intents: Table[Port, netmodel.PortIntent]{}, Probes: Table[Reported, netmodel.Probe]{},
+		Configs: Table[string, netmodel.SwitchConfig]{}, Intents: Table[Port, netmodel.PortIntent]{}, VRFs: Table[SwitchVRF, netmodel.VRFIntent]{}, Probes: Table[Reported, netmodel.Probe]{},
 		Receipts: Table[string, netmodel.Receipt]{}, Discoveries: Table[Port, netmodel.Discovery]{}, Alive: Table[string, netmodel.Alive]{},
 		SwitchStatuses: Table[string, netmodel.SwitchStatus]{}, PortStatuses: Table[Port, netmodel.PortStatus]{}, Sessions: Table[Port, netmodel.SessionStatus]{},
 		ProbeStatuses: Table[Reported, netmodel.ProbeStatus]{}, Pools: newPools(), Index: discover.NewIndex(), Crowds: map[Crowd]int{},
@@ -136,6 +137,8 @@ func (d *Data) applyIntent(parts []string, kv *mvccpb.KeyValue, deleted bool) er
 		return set(d.Configs, parts[0], kv, deleted, wire.SwitchConfigCodec)
 	case len(parts) == 3 && parts[1] == "ports":
 		return d.setIntent(Port{parts[0], parts[2]}, kv, deleted)
+	case len(parts) == 3 && parts[1] == "vrfs":
+		return set(d.VRFs, SwitchVRF{parts[0], parts[2]}, kv, deleted, wire.VRFIntentCodec)
 	case len(parts) == 3 && parts[1] == "probes":
 		return set(d.Probes, Reported{parts[0], parts[2]}, kv, deleted, wire.ProbeCodec)
 	}

@@ -11,6 +11,24 @@ import (
 // Crowd names the machines of a project in a network and a rack.
 type Crowd struct{ Project, Network, Rack string }
 
+// SwitchVRF names a VRF of a border.
+type SwitchVRF struct{ Switch, VRF string }
+
+// External is the intent of an external port, nil if its switch has no VRF for it: taken out of that of the VRF.
+func (d *Data) External(p Port) *netmodel.PortIntent {
+	for at, o := range d.VRFs {
+		if at.Switch != p.Switch {
+			continue
+		}
+		for _, intent := range o.Value.Ports() {
+			if intent.Port == p.Port {
+				return &intent
+			}
+		}
+	}
+	return nil
+}
+
 // setSwitch, and those below, bring a key into its table and tell the index of machines.
 func (d *Data) setSwitch(id string, kv *mvccpb.KeyValue, deleted bool) error {
 	defer func() { d.Index.Switch(id, known(d.Switches, id)) }()

@@ -562,7 +562,9 @@ type Network struct {
 	// Output only, opaque: when this was last written. Empty of what is not stored.
 	ResourceVersion string `protobuf:"bytes,14,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
 	// For whoever sorts and filters; the control plane reads nothing from them.
-	Labels        map[string]string `protobuf:"bytes,15,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	Labels map[string]string `protobuf:"bytes,15,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
+	// Of an external network: what borders accept from outside besides the default routes, and routes inside of it.
+	Destinations  []string `protobuf:"bytes,16,rep,name=destinations,proto3" json:"destinations,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -698,6 +700,13 @@ func (x *Network) GetResourceVersion() string {
 func (x *Network) GetLabels() map[string]string {
 	if x != nil {
 		return x.Labels
+	}
+	return nil
+}
+
+func (x *Network) GetDestinations() []string {
+	if x != nil {
+		return x.Destinations
 	}
 	return nil
 }
@@ -2071,8 +2080,10 @@ type CreateNetworkRequest struct {
 	DefaultIpv4Length uint32            `protobuf:"varint,11,opt,name=default_ipv4_length,json=defaultIpv4Length,proto3" json:"default_ipv4_length,omitempty"`
 	DefaultIpv6Length uint32            `protobuf:"varint,12,opt,name=default_ipv6_length,json=defaultIpv6Length,proto3" json:"default_ipv6_length,omitempty"`
 	Labels            map[string]string `protobuf:"bytes,13,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	unknownFields     protoimpl.UnknownFields
-	sizeCache         protoimpl.SizeCache
+	// Of an external network: what borders accept from outside besides the default routes, and routes inside of it.
+	Destinations  []string `protobuf:"bytes,14,rep,name=destinations,proto3" json:"destinations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *CreateNetworkRequest) Reset() {
@@ -2192,6 +2203,13 @@ func (x *CreateNetworkRequest) GetDefaultIpv6Length() uint32 {
 func (x *CreateNetworkRequest) GetLabels() map[string]string {
 	if x != nil {
 		return x.Labels
+	}
+	return nil
+}
+
+func (x *CreateNetworkRequest) GetDestinations() []string {
+	if x != nil {
+		return x.Destinations
 	}
 	return nil
 }
@@ -2547,12 +2565,14 @@ type UpdateNetworkRequest struct {
 	Description  string                 `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
 	Announceable []*Announceable        `protobuf:"bytes,5,rep,name=announceable,proto3" json:"announceable,omitempty"`
 	Labels       map[string]string      `protobuf:"bytes,6,rep,name=labels,proto3" json:"labels,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Which of description, announceable, labels to change.
+	// Which of description, announceable, destinations, labels to change.
 	UpdateMask *fieldmaskpb.FieldMask `protobuf:"bytes,7,opt,name=update_mask,json=updateMask,proto3" json:"update_mask,omitempty"`
 	// If given, the object is changed only if it has this resource_version.
 	ResourceVersion string `protobuf:"bytes,8,opt,name=resource_version,json=resourceVersion,proto3" json:"resource_version,omitempty"`
-	unknownFields   protoimpl.UnknownFields
-	sizeCache       protoimpl.SizeCache
+	// Of an external network: what borders accept from outside besides the default routes, and routes inside of it.
+	Destinations  []string `protobuf:"bytes,9,rep,name=destinations,proto3" json:"destinations,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *UpdateNetworkRequest) Reset() {
@@ -2639,6 +2659,13 @@ func (x *UpdateNetworkRequest) GetResourceVersion() string {
 		return x.ResourceVersion
 	}
 	return ""
+}
+
+func (x *UpdateNetworkRequest) GetDestinations() []string {
+	if x != nil {
+		return x.Destinations
+	}
+	return nil
 }
 
 type DeleteNetworkRequest struct {
@@ -5992,7 +6019,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\fCarvedPrefix\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12\x18\n" +
-	"\anetwork\x18\x03 \x01(\tR\anetwork\"\x8a\x05\n" +
+	"\anetwork\x18\x03 \x01(\tR\anetwork\"\xae\x05\n" +
 	"\aNetwork\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x18\n" +
 	"\aproject\x18\x02 \x01(\tR\aproject\x12-\n" +
@@ -6010,7 +6037,8 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\vcreate_time\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\n" +
 	"createTime\x12)\n" +
 	"\x10resource_version\x18\x0e \x01(\tR\x0fresourceVersion\x129\n" +
-	"\x06labels\x18\x0f \x03(\v2!.pointsman.v1.Network.LabelsEntryR\x06labels\x1a9\n" +
+	"\x06labels\x18\x0f \x03(\v2!.pointsman.v1.Network.LabelsEntryR\x06labels\x12\"\n" +
+	"\fdestinations\x18\x10 \x03(\tR\fdestinations\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"\xd3\x02\n" +
@@ -6165,7 +6193,8 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06switch\x18\x03 \x01(\tR\x06switch\x12\x12\n" +
 	"\x04port\x18\x04 \x01(\tR\x04port\x12\x1d\n" +
 	"\n" +
-	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\x92\t\n" +
+	"switch_asn\x18\x05 \x01(\rR\tswitchAsn\"\xc0\n" +
+	"\n" +
 	"\x14CreateNetworkRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12H\n" +
@@ -6184,7 +6213,9 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	" \x03(\v2\x1a.pointsman.v1.AnnounceableB\b\xbaH\x05\x92\x01\x02\x10\x10R\fannounceable\x127\n" +
 	"\x13default_ipv4_length\x18\v \x01(\rB\a\xbaH\x04*\x02\x18 R\x11defaultIpv4Length\x128\n" +
 	"\x13default_ipv6_length\x18\f \x01(\rB\b\xbaH\x05*\x03\x18\x80\x01R\x11defaultIpv6Length\x12\x81\x01\n" +
-	"\x06labels\x18\r \x03(\v2..pointsman.v1.CreateNetworkRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x1a9\n" +
+	"\x06labels\x18\r \x03(\v2..pointsman.v1.CreateNetworkRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x12\xab\x01\n" +
+	"\fdestinations\x18\x0e \x03(\tB\x86\x01\xbaH\x82\x01\x92\x01\x7f\x10\x80\x02\"z\xba\x01w\n" +
+	"\x13network.destination\x12Imust be an IPv4 or IPv6 prefix without host bits, such as 198.51.100.0/24\x1a\x15this.isIpPrefix(true)R\fdestinations\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01:\xb2\x01\xbaH\xae\x01\x1a\xab\x01\n" +
@@ -6213,7 +6244,7 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x15WatchNetworksResponse\x12+\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x17.pointsman.v1.EventTypeR\x04type\x12/\n" +
 	"\anetwork\x18\x02 \x01(\v2\x15.pointsman.v1.NetworkR\anetwork\x12)\n" +
-	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\x97\x04\n" +
+	"\x10resource_version\x18\x03 \x01(\tR\x0fresourceVersion\"\xc5\x05\n" +
 	"\x14UpdateNetworkRequest\x12'\n" +
 	"\n" +
 	"request_id\x18\x01 \x01(\tB\b\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x18\n" +
@@ -6224,7 +6255,9 @@ const file_pkg_api_v1_api_proto_rawDesc = "" +
 	"\x06labels\x18\x06 \x03(\v2..pointsman.v1.UpdateNetworkRequest.LabelsEntryB9\xbaH6\x9a\x013\x10@\"(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$*\x05r\x03\x18\x80\x02R\x06labels\x12C\n" +
 	"\vupdate_mask\x18\a \x01(\v2\x1a.google.protobuf.FieldMaskB\x06\xbaH\x03\xc8\x01\x01R\n" +
 	"updateMask\x12)\n" +
-	"\x10resource_version\x18\b \x01(\tR\x0fresourceVersion\x1a9\n" +
+	"\x10resource_version\x18\b \x01(\tR\x0fresourceVersion\x12\xab\x01\n" +
+	"\fdestinations\x18\t \x03(\tB\x86\x01\xbaH\x82\x01\x92\x01\x7f\x10\x80\x02\"z\xba\x01w\n" +
+	"\x13network.destination\x12Imust be an IPv4 or IPv6 prefix without host bits, such as 198.51.100.0/24\x1a\x15this.isIpPrefix(true)R\fdestinations\x1a9\n" +
 	"\vLabelsEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\"r\n" +

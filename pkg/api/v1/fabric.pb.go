@@ -88,6 +88,8 @@ const (
 	PortRole_PORT_ROLE_UPLINK PortRole = 1
 	// A machine hangs off it; its intent is a key of its own.
 	PortRole_PORT_ROLE_MACHINE PortRole = 2
+	// The outside hangs off it, on a border: BGP unnumbered to somebody else's router, in the VRF of an external network.
+	PortRole_PORT_ROLE_EXTERNAL PortRole = 3
 )
 
 // Enum value maps for PortRole.
@@ -96,11 +98,13 @@ var (
 		0: "PORT_ROLE_UNSPECIFIED",
 		1: "PORT_ROLE_UPLINK",
 		2: "PORT_ROLE_MACHINE",
+		3: "PORT_ROLE_EXTERNAL",
 	}
 	PortRole_value = map[string]int32{
 		"PORT_ROLE_UNSPECIFIED": 0,
 		"PORT_ROLE_UPLINK":      1,
 		"PORT_ROLE_MACHINE":     2,
+		"PORT_ROLE_EXTERNAL":    3,
 	}
 )
 
@@ -240,9 +244,11 @@ func (AgentState) EnumDescriptor() ([]byte, []int) {
 
 // SwitchPort names a port and its role.
 type SwitchPort struct {
-	state         protoimpl.MessageState `protogen:"open.v1"`
-	Name          string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	Role          PortRole               `protobuf:"varint,2,opt,name=role,proto3,enum=pointsman.v1.PortRole" json:"role,omitempty"`
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Name  string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Role  PortRole               `protobuf:"varint,2,opt,name=role,proto3,enum=pointsman.v1.PortRole" json:"role,omitempty"`
+	// Of an external port: who is at its other end. It says so in the switch as it is registered, not in SwitchConfig.
+	External      *ExternalPeer `protobuf:"bytes,3,opt,name=external,proto3" json:"external,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -291,6 +297,85 @@ func (x *SwitchPort) GetRole() PortRole {
 	return PortRole_PORT_ROLE_UNSPECIFIED
 }
 
+func (x *SwitchPort) GetExternal() *ExternalPeer {
+	if x != nil {
+		return x.External
+	}
+	return nil
+}
+
+// ExternalPeer is the router outside that an external port is cabled to, and the network that is given its routes.
+type ExternalPeer struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The network of kind external whose VRF the port enters. It may come later than the switch: until then the port is down.
+	Project string `protobuf:"bytes,1,opt,name=project,proto3" json:"project,omitempty"`
+	Network string `protobuf:"bytes,2,opt,name=network,proto3" json:"network,omitempty"`
+	// ASN of the router: the session's remote-as.
+	Asn uint32 `protobuf:"varint,3,opt,name=asn,proto3" json:"asn,omitempty"`
+	// How many accepted routes of each address family close the session for a minute when exceeded. 0 means 1000.
+	MaximumPrefix uint32 `protobuf:"varint,4,opt,name=maximum_prefix,json=maximumPrefix,proto3" json:"maximum_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalPeer) Reset() {
+	*x = ExternalPeer{}
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalPeer) ProtoMessage() {}
+
+func (x *ExternalPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalPeer.ProtoReflect.Descriptor instead.
+func (*ExternalPeer) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *ExternalPeer) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *ExternalPeer) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *ExternalPeer) GetAsn() uint32 {
+	if x != nil {
+		return x.Asn
+	}
+	return 0
+}
+
+func (x *ExternalPeer) GetMaximumPrefix() uint32 {
+	if x != nil {
+		return x.MaximumPrefix
+	}
+	return 0
+}
+
 // Provisioning is a leaf's own provisioning network.
 type Provisioning struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -304,7 +389,7 @@ type Provisioning struct {
 
 func (x *Provisioning) Reset() {
 	*x = Provisioning{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[1]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +401,7 @@ func (x *Provisioning) String() string {
 func (*Provisioning) ProtoMessage() {}
 
 func (x *Provisioning) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[1]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +414,7 @@ func (x *Provisioning) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Provisioning.ProtoReflect.Descriptor instead.
 func (*Provisioning) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{1}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Provisioning) GetVlan() uint32 {
@@ -369,7 +454,7 @@ type SwitchConfig struct {
 
 func (x *SwitchConfig) Reset() {
 	*x = SwitchConfig{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[2]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -381,7 +466,7 @@ func (x *SwitchConfig) String() string {
 func (*SwitchConfig) ProtoMessage() {}
 
 func (x *SwitchConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[2]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -394,7 +479,7 @@ func (x *SwitchConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwitchConfig.ProtoReflect.Descriptor instead.
 func (*SwitchConfig) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{2}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *SwitchConfig) GetStoreUuid() string {
@@ -479,7 +564,7 @@ type Grant struct {
 
 func (x *Grant) Reset() {
 	*x = Grant{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[3]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -491,7 +576,7 @@ func (x *Grant) String() string {
 func (*Grant) ProtoMessage() {}
 
 func (x *Grant) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[3]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -504,7 +589,7 @@ func (x *Grant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Grant.ProtoReflect.Descriptor instead.
 func (*Grant) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{3}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *Grant) GetPrefix() string {
@@ -521,7 +606,180 @@ func (x *Grant) GetMaxLength() uint32 {
 	return 0
 }
 
-// PortIntent is what one machine port must be.
+// VRFIntent is a VRF that a border has though no machine port asks for it, with the sessions to the outside in it.
+type VRFIntent struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Switch string                 `protobuf:"bytes,1,opt,name=switch,proto3" json:"switch,omitempty"`
+	Vrf    string                 `protobuf:"bytes,2,opt,name=vrf,proto3" json:"vrf,omitempty"`
+	// Rises by one each time that the control plane rewrites this intent. It is the generation of each of its external ports.
+	Generation uint64     `protobuf:"varint,3,opt,name=generation,proto3" json:"generation,omitempty"`
+	Vni        uint32     `protobuf:"varint,4,opt,name=vni,proto3" json:"vni,omitempty"`
+	Project    string     `protobuf:"bytes,5,opt,name=project,proto3" json:"project,omitempty"`
+	Network    string     `protobuf:"bytes,6,opt,name=network,proto3" json:"network,omitempty"`
+	Peers      []*VRFPeer `protobuf:"bytes,7,rep,name=peers,proto3" json:"peers,omitempty"`
+	// What is accepted from outside: the default routes and the network's destinations. Never a route inside exports.
+	Imports []*Grant `protobuf:"bytes,8,rep,name=imports,proto3" json:"imports,omitempty"`
+	// What is announced to the outside, exactly: the network's own prefixes.
+	Exports       []string `protobuf:"bytes,9,rep,name=exports,proto3" json:"exports,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VRFIntent) Reset() {
+	*x = VRFIntent{}
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VRFIntent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VRFIntent) ProtoMessage() {}
+
+func (x *VRFIntent) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VRFIntent.ProtoReflect.Descriptor instead.
+func (*VRFIntent) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *VRFIntent) GetSwitch() string {
+	if x != nil {
+		return x.Switch
+	}
+	return ""
+}
+
+func (x *VRFIntent) GetVrf() string {
+	if x != nil {
+		return x.Vrf
+	}
+	return ""
+}
+
+func (x *VRFIntent) GetGeneration() uint64 {
+	if x != nil {
+		return x.Generation
+	}
+	return 0
+}
+
+func (x *VRFIntent) GetVni() uint32 {
+	if x != nil {
+		return x.Vni
+	}
+	return 0
+}
+
+func (x *VRFIntent) GetProject() string {
+	if x != nil {
+		return x.Project
+	}
+	return ""
+}
+
+func (x *VRFIntent) GetNetwork() string {
+	if x != nil {
+		return x.Network
+	}
+	return ""
+}
+
+func (x *VRFIntent) GetPeers() []*VRFPeer {
+	if x != nil {
+		return x.Peers
+	}
+	return nil
+}
+
+func (x *VRFIntent) GetImports() []*Grant {
+	if x != nil {
+		return x.Imports
+	}
+	return nil
+}
+
+func (x *VRFIntent) GetExports() []string {
+	if x != nil {
+		return x.Exports
+	}
+	return nil
+}
+
+// VRFPeer is a session to the outside.
+type VRFPeer struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Port          string                 `protobuf:"bytes,1,opt,name=port,proto3" json:"port,omitempty"`
+	Asn           uint32                 `protobuf:"varint,2,opt,name=asn,proto3" json:"asn,omitempty"`
+	MaximumPrefix uint32                 `protobuf:"varint,3,opt,name=maximum_prefix,json=maximumPrefix,proto3" json:"maximum_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VRFPeer) Reset() {
+	*x = VRFPeer{}
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VRFPeer) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VRFPeer) ProtoMessage() {}
+
+func (x *VRFPeer) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VRFPeer.ProtoReflect.Descriptor instead.
+func (*VRFPeer) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *VRFPeer) GetPort() string {
+	if x != nil {
+		return x.Port
+	}
+	return ""
+}
+
+func (x *VRFPeer) GetAsn() uint32 {
+	if x != nil {
+		return x.Asn
+	}
+	return 0
+}
+
+func (x *VRFPeer) GetMaximumPrefix() uint32 {
+	if x != nil {
+		return x.MaximumPrefix
+	}
+	return 0
+}
+
+// PortIntent is what one machine port must be. An agent also makes one of its VRF's intent for each external port.
 type PortIntent struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
 	Switch     string                 `protobuf:"bytes,1,opt,name=switch,proto3" json:"switch,omitempty"`
@@ -534,15 +792,17 @@ type PortIntent struct {
 	Network    string                 `protobuf:"bytes,8,opt,name=network,proto3" json:"network,omitempty"`
 	Allocation string                 `protobuf:"bytes,9,opt,name=allocation,proto3" json:"allocation,omitempty"`
 	// ASN of the allocation: the session's remote-as.
-	PeerAsn       uint32   `protobuf:"varint,10,opt,name=peer_asn,json=peerAsn,proto3" json:"peer_asn,omitempty"`
-	Grants        []*Grant `protobuf:"bytes,11,rep,name=grants,proto3" json:"grants,omitempty"`
+	PeerAsn uint32   `protobuf:"varint,10,opt,name=peer_asn,json=peerAsn,proto3" json:"peer_asn,omitempty"`
+	Grants  []*Grant `protobuf:"bytes,11,rep,name=grants,proto3" json:"grants,omitempty"`
+	// Of an external port only: the outside is told these prefixes, and closed at so many routes.
+	External      *ExternalSession `protobuf:"bytes,12,opt,name=external,proto3" json:"external,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *PortIntent) Reset() {
 	*x = PortIntent{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[4]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -554,7 +814,7 @@ func (x *PortIntent) String() string {
 func (*PortIntent) ProtoMessage() {}
 
 func (x *PortIntent) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[4]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -567,7 +827,7 @@ func (x *PortIntent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortIntent.ProtoReflect.Descriptor instead.
 func (*PortIntent) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{4}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *PortIntent) GetSwitch() string {
@@ -647,6 +907,66 @@ func (x *PortIntent) GetGrants() []*Grant {
 	return nil
 }
 
+func (x *PortIntent) GetExternal() *ExternalSession {
+	if x != nil {
+		return x.External
+	}
+	return nil
+}
+
+// ExternalSession is what a session to the outside has besides what one to a machine has.
+type ExternalSession struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Exports       []string               `protobuf:"bytes,1,rep,name=exports,proto3" json:"exports,omitempty"`
+	MaximumPrefix uint32                 `protobuf:"varint,2,opt,name=maximum_prefix,json=maximumPrefix,proto3" json:"maximum_prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ExternalSession) Reset() {
+	*x = ExternalSession{}
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ExternalSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ExternalSession) ProtoMessage() {}
+
+func (x *ExternalSession) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ExternalSession.ProtoReflect.Descriptor instead.
+func (*ExternalSession) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ExternalSession) GetExports() []string {
+	if x != nil {
+		return x.Exports
+	}
+	return nil
+}
+
+func (x *ExternalSession) GetMaximumPrefix() uint32 {
+	if x != nil {
+		return x.MaximumPrefix
+	}
+	return 0
+}
+
 // ProbeOrigin is a leaf that announces an allocation's addresses.
 type ProbeOrigin struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
@@ -659,7 +979,7 @@ type ProbeOrigin struct {
 
 func (x *ProbeOrigin) Reset() {
 	*x = ProbeOrigin{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[5]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +991,7 @@ func (x *ProbeOrigin) String() string {
 func (*ProbeOrigin) ProtoMessage() {}
 
 func (x *ProbeOrigin) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[5]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +1004,7 @@ func (x *ProbeOrigin) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeOrigin.ProtoReflect.Descriptor instead.
 func (*ProbeOrigin) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{5}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ProbeOrigin) GetSwitch() string {
@@ -718,7 +1038,7 @@ type ProbeIntent struct {
 
 func (x *ProbeIntent) Reset() {
 	*x = ProbeIntent{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[6]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -730,7 +1050,7 @@ func (x *ProbeIntent) String() string {
 func (*ProbeIntent) ProtoMessage() {}
 
 func (x *ProbeIntent) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[6]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -743,7 +1063,7 @@ func (x *ProbeIntent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeIntent.ProtoReflect.Descriptor instead.
 func (*ProbeIntent) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{6}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ProbeIntent) GetAllocation() string {
@@ -816,7 +1136,7 @@ type LLDPNeighbour struct {
 
 func (x *LLDPNeighbour) Reset() {
 	*x = LLDPNeighbour{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[7]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -828,7 +1148,7 @@ func (x *LLDPNeighbour) String() string {
 func (*LLDPNeighbour) ProtoMessage() {}
 
 func (x *LLDPNeighbour) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[7]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -841,7 +1161,7 @@ func (x *LLDPNeighbour) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LLDPNeighbour.ProtoReflect.Descriptor instead.
 func (*LLDPNeighbour) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{7}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *LLDPNeighbour) GetChassisId() string {
@@ -919,7 +1239,7 @@ type Discovery struct {
 
 func (x *Discovery) Reset() {
 	*x = Discovery{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[8]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -931,7 +1251,7 @@ func (x *Discovery) String() string {
 func (*Discovery) ProtoMessage() {}
 
 func (x *Discovery) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[8]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -944,7 +1264,7 @@ func (x *Discovery) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Discovery.ProtoReflect.Descriptor instead.
 func (*Discovery) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{8}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *Discovery) GetSwitch() string {
@@ -990,7 +1310,7 @@ type PortStatus struct {
 
 func (x *PortStatus) Reset() {
 	*x = PortStatus{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[9]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1002,7 +1322,7 @@ func (x *PortStatus) String() string {
 func (*PortStatus) ProtoMessage() {}
 
 func (x *PortStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[9]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1015,7 +1335,7 @@ func (x *PortStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PortStatus.ProtoReflect.Descriptor instead.
 func (*PortStatus) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{9}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PortStatus) GetPort() string {
@@ -1101,7 +1421,7 @@ type SessionStatus struct {
 
 func (x *SessionStatus) Reset() {
 	*x = SessionStatus{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[10]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1113,7 +1433,7 @@ func (x *SessionStatus) String() string {
 func (*SessionStatus) ProtoMessage() {}
 
 func (x *SessionStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[10]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1126,7 +1446,7 @@ func (x *SessionStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SessionStatus.ProtoReflect.Descriptor instead.
 func (*SessionStatus) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{10}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *SessionStatus) GetPort() string {
@@ -1204,7 +1524,7 @@ type ProbeResult struct {
 
 func (x *ProbeResult) Reset() {
 	*x = ProbeResult{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[11]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1216,7 +1536,7 @@ func (x *ProbeResult) String() string {
 func (*ProbeResult) ProtoMessage() {}
 
 func (x *ProbeResult) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[11]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1229,7 +1549,7 @@ func (x *ProbeResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeResult.ProtoReflect.Descriptor instead.
 func (*ProbeResult) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{11}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ProbeResult) GetPrefix() string {
@@ -1263,7 +1583,7 @@ type ProbeStatus struct {
 
 func (x *ProbeStatus) Reset() {
 	*x = ProbeStatus{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[12]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1275,7 +1595,7 @@ func (x *ProbeStatus) String() string {
 func (*ProbeStatus) ProtoMessage() {}
 
 func (x *ProbeStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[12]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1288,7 +1608,7 @@ func (x *ProbeStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ProbeStatus.ProtoReflect.Descriptor instead.
 func (*ProbeStatus) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{12}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ProbeStatus) GetAllocation() string {
@@ -1355,7 +1675,7 @@ type SwitchStatus struct {
 
 func (x *SwitchStatus) Reset() {
 	*x = SwitchStatus{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[13]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1367,7 +1687,7 @@ func (x *SwitchStatus) String() string {
 func (*SwitchStatus) ProtoMessage() {}
 
 func (x *SwitchStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[13]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1380,7 +1700,7 @@ func (x *SwitchStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use SwitchStatus.ProtoReflect.Descriptor instead.
 func (*SwitchStatus) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{13}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *SwitchStatus) GetSwitch() string {
@@ -1471,7 +1791,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[14]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1483,7 +1803,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[14]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1496,7 +1816,7 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{14}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Alive) GetBootId() string {
@@ -1517,13 +1837,20 @@ var File_pkg_api_v1_fabric_proto protoreflect.FileDescriptor
 
 const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\n" +
-	"\x17pkg/api/v1/fabric.proto\x12\fpointsman.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x80\x02\n" +
+	"\x17pkg/api/v1/fabric.proto\x12\fpointsman.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xb8\x02\n" +
 	"\n" +
 	"SwitchPort\x12\xb9\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\xa4\x01\xbaH\xa0\x01\xba\x01\x9c\x01\n" +
 	"\tport.name\x12Omust be the name of a network interface: 1 to 15 characters, no space, no slash\x1a>this.matches('^[^\\\\s/]{1,15}$') && this != '.' && this != '..'R\x04name\x126\n" +
 	"\x04role\x18\x02 \x01(\x0e2\x16.pointsman.v1.PortRoleB\n" +
-	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\"\xc5\x01\n" +
+	"\xbaH\a\x82\x01\x04\x10\x01 \x00R\x04role\x126\n" +
+	"\bexternal\x18\x03 \x01(\v2\x1a.pointsman.v1.ExternalPeerR\bexternal\"\xed\x01\n" +
+	"\fExternalPeer\x12H\n" +
+	"\aproject\x18\x01 \x01(\tB.\xbaH+r)2'^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$R\aproject\x12E\n" +
+	"\anetwork\x18\x02 \x01(\tB+\xbaH(r&2$^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$R\anetwork\x12\x19\n" +
+	"\x03asn\x18\x03 \x01(\rB\a\xbaH\x04*\x02 \x00R\x03asn\x121\n" +
+	"\x0emaximum_prefix\x18\x04 \x01(\rB\n" +
+	"\xbaH\a*\x05\x18\x80\xad\xe2\x04R\rmaximumPrefix\"\xc5\x01\n" +
 	"\fProvisioning\x12\x1e\n" +
 	"\x04vlan\x18\x01 \x01(\rB\n" +
 	"\xbaH\a*\x05\x18\xfe\x1f(\x02R\x04vlan\x12\x94\x01\n" +
@@ -1547,7 +1874,23 @@ const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\x05Grant\x12\x16\n" +
 	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x1d\n" +
 	"\n" +
-	"max_length\x18\x02 \x01(\rR\tmaxLength\"\xc4\x02\n" +
+	"max_length\x18\x02 \x01(\rR\tmaxLength\"\x91\x02\n" +
+	"\tVRFIntent\x12\x16\n" +
+	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x10\n" +
+	"\x03vrf\x18\x02 \x01(\tR\x03vrf\x12\x1e\n" +
+	"\n" +
+	"generation\x18\x03 \x01(\x04R\n" +
+	"generation\x12\x10\n" +
+	"\x03vni\x18\x04 \x01(\rR\x03vni\x12\x18\n" +
+	"\aproject\x18\x05 \x01(\tR\aproject\x12\x18\n" +
+	"\anetwork\x18\x06 \x01(\tR\anetwork\x12+\n" +
+	"\x05peers\x18\a \x03(\v2\x15.pointsman.v1.VRFPeerR\x05peers\x12-\n" +
+	"\aimports\x18\b \x03(\v2\x13.pointsman.v1.GrantR\aimports\x12\x18\n" +
+	"\aexports\x18\t \x03(\tR\aexports\"V\n" +
+	"\aVRFPeer\x12\x12\n" +
+	"\x04port\x18\x01 \x01(\tR\x04port\x12\x10\n" +
+	"\x03asn\x18\x02 \x01(\rR\x03asn\x12%\n" +
+	"\x0emaximum_prefix\x18\x03 \x01(\rR\rmaximumPrefix\"\xff\x02\n" +
 	"\n" +
 	"PortIntent\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x12\n" +
@@ -1565,7 +1908,11 @@ const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"allocation\x12\x19\n" +
 	"\bpeer_asn\x18\n" +
 	" \x01(\rR\apeerAsn\x12+\n" +
-	"\x06grants\x18\v \x03(\v2\x13.pointsman.v1.GrantR\x06grants\"A\n" +
+	"\x06grants\x18\v \x03(\v2\x13.pointsman.v1.GrantR\x06grants\x129\n" +
+	"\bexternal\x18\f \x01(\v2\x1d.pointsman.v1.ExternalSessionR\bexternal\"R\n" +
+	"\x0fExternalSession\x12\x18\n" +
+	"\aexports\x18\x01 \x03(\tR\aexports\x12%\n" +
+	"\x0emaximum_prefix\x18\x02 \x01(\rR\rmaximumPrefix\"A\n" +
 	"\vProbeOrigin\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12\x1a\n" +
 	"\bloopback\x18\x02 \x01(\tR\bloopback\"\xdc\x01\n" +
@@ -1663,11 +2010,12 @@ const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\x17SWITCH_ROLE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10SWITCH_ROLE_LEAF\x10\x01\x12\x15\n" +
 	"\x11SWITCH_ROLE_SPINE\x10\x02\x12\x16\n" +
-	"\x12SWITCH_ROLE_BORDER\x10\x03*R\n" +
+	"\x12SWITCH_ROLE_BORDER\x10\x03*j\n" +
 	"\bPortRole\x12\x19\n" +
 	"\x15PORT_ROLE_UNSPECIFIED\x10\x00\x12\x14\n" +
 	"\x10PORT_ROLE_UPLINK\x10\x01\x12\x15\n" +
-	"\x11PORT_ROLE_MACHINE\x10\x02*l\n" +
+	"\x11PORT_ROLE_MACHINE\x10\x02\x12\x16\n" +
+	"\x12PORT_ROLE_EXTERNAL\x10\x03*l\n" +
 	"\bPortMode\x12\x19\n" +
 	"\x15PORT_MODE_UNSPECIFIED\x10\x00\x12\x1a\n" +
 	"\x16PORT_MODE_PROVISIONING\x10\x01\x12\x11\n" +
@@ -1692,52 +2040,60 @@ func file_pkg_api_v1_fabric_proto_rawDescGZIP() []byte {
 }
 
 var file_pkg_api_v1_fabric_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pkg_api_v1_fabric_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_pkg_api_v1_fabric_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_pkg_api_v1_fabric_proto_goTypes = []any{
 	(SwitchRole)(0),               // 0: pointsman.v1.SwitchRole
 	(PortRole)(0),                 // 1: pointsman.v1.PortRole
 	(PortMode)(0),                 // 2: pointsman.v1.PortMode
 	(AgentState)(0),               // 3: pointsman.v1.AgentState
 	(*SwitchPort)(nil),            // 4: pointsman.v1.SwitchPort
-	(*Provisioning)(nil),          // 5: pointsman.v1.Provisioning
-	(*SwitchConfig)(nil),          // 6: pointsman.v1.SwitchConfig
-	(*Grant)(nil),                 // 7: pointsman.v1.Grant
-	(*PortIntent)(nil),            // 8: pointsman.v1.PortIntent
-	(*ProbeOrigin)(nil),           // 9: pointsman.v1.ProbeOrigin
-	(*ProbeIntent)(nil),           // 10: pointsman.v1.ProbeIntent
-	(*LLDPNeighbour)(nil),         // 11: pointsman.v1.LLDPNeighbour
-	(*Discovery)(nil),             // 12: pointsman.v1.Discovery
-	(*PortStatus)(nil),            // 13: pointsman.v1.PortStatus
-	(*SessionStatus)(nil),         // 14: pointsman.v1.SessionStatus
-	(*ProbeResult)(nil),           // 15: pointsman.v1.ProbeResult
-	(*ProbeStatus)(nil),           // 16: pointsman.v1.ProbeStatus
-	(*SwitchStatus)(nil),          // 17: pointsman.v1.SwitchStatus
-	(*Alive)(nil),                 // 18: pointsman.v1.Alive
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*ExternalPeer)(nil),          // 5: pointsman.v1.ExternalPeer
+	(*Provisioning)(nil),          // 6: pointsman.v1.Provisioning
+	(*SwitchConfig)(nil),          // 7: pointsman.v1.SwitchConfig
+	(*Grant)(nil),                 // 8: pointsman.v1.Grant
+	(*VRFIntent)(nil),             // 9: pointsman.v1.VRFIntent
+	(*VRFPeer)(nil),               // 10: pointsman.v1.VRFPeer
+	(*PortIntent)(nil),            // 11: pointsman.v1.PortIntent
+	(*ExternalSession)(nil),       // 12: pointsman.v1.ExternalSession
+	(*ProbeOrigin)(nil),           // 13: pointsman.v1.ProbeOrigin
+	(*ProbeIntent)(nil),           // 14: pointsman.v1.ProbeIntent
+	(*LLDPNeighbour)(nil),         // 15: pointsman.v1.LLDPNeighbour
+	(*Discovery)(nil),             // 16: pointsman.v1.Discovery
+	(*PortStatus)(nil),            // 17: pointsman.v1.PortStatus
+	(*SessionStatus)(nil),         // 18: pointsman.v1.SessionStatus
+	(*ProbeResult)(nil),           // 19: pointsman.v1.ProbeResult
+	(*ProbeStatus)(nil),           // 20: pointsman.v1.ProbeStatus
+	(*SwitchStatus)(nil),          // 21: pointsman.v1.SwitchStatus
+	(*Alive)(nil),                 // 22: pointsman.v1.Alive
+	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
 }
 var file_pkg_api_v1_fabric_proto_depIdxs = []int32{
 	1,  // 0: pointsman.v1.SwitchPort.role:type_name -> pointsman.v1.PortRole
-	0,  // 1: pointsman.v1.SwitchConfig.role:type_name -> pointsman.v1.SwitchRole
-	4,  // 2: pointsman.v1.SwitchConfig.ports:type_name -> pointsman.v1.SwitchPort
-	5,  // 3: pointsman.v1.SwitchConfig.provisioning:type_name -> pointsman.v1.Provisioning
-	2,  // 4: pointsman.v1.PortIntent.mode:type_name -> pointsman.v1.PortMode
-	7,  // 5: pointsman.v1.PortIntent.grants:type_name -> pointsman.v1.Grant
-	9,  // 6: pointsman.v1.ProbeIntent.origins:type_name -> pointsman.v1.ProbeOrigin
-	19, // 7: pointsman.v1.LLDPNeighbour.first_seen:type_name -> google.protobuf.Timestamp
-	11, // 8: pointsman.v1.Discovery.neighbours:type_name -> pointsman.v1.LLDPNeighbour
-	2,  // 9: pointsman.v1.PortStatus.mode:type_name -> pointsman.v1.PortMode
-	19, // 10: pointsman.v1.PortStatus.applied_time:type_name -> google.protobuf.Timestamp
-	19, // 11: pointsman.v1.PortStatus.received_time:type_name -> google.protobuf.Timestamp
-	19, // 12: pointsman.v1.SessionStatus.established_time:type_name -> google.protobuf.Timestamp
-	15, // 13: pointsman.v1.ProbeStatus.results:type_name -> pointsman.v1.ProbeResult
-	19, // 14: pointsman.v1.ProbeStatus.time:type_name -> google.protobuf.Timestamp
-	3,  // 15: pointsman.v1.SwitchStatus.state:type_name -> pointsman.v1.AgentState
-	19, // 16: pointsman.v1.Alive.since:type_name -> google.protobuf.Timestamp
-	17, // [17:17] is the sub-list for method output_type
-	17, // [17:17] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	5,  // 1: pointsman.v1.SwitchPort.external:type_name -> pointsman.v1.ExternalPeer
+	0,  // 2: pointsman.v1.SwitchConfig.role:type_name -> pointsman.v1.SwitchRole
+	4,  // 3: pointsman.v1.SwitchConfig.ports:type_name -> pointsman.v1.SwitchPort
+	6,  // 4: pointsman.v1.SwitchConfig.provisioning:type_name -> pointsman.v1.Provisioning
+	10, // 5: pointsman.v1.VRFIntent.peers:type_name -> pointsman.v1.VRFPeer
+	8,  // 6: pointsman.v1.VRFIntent.imports:type_name -> pointsman.v1.Grant
+	2,  // 7: pointsman.v1.PortIntent.mode:type_name -> pointsman.v1.PortMode
+	8,  // 8: pointsman.v1.PortIntent.grants:type_name -> pointsman.v1.Grant
+	12, // 9: pointsman.v1.PortIntent.external:type_name -> pointsman.v1.ExternalSession
+	13, // 10: pointsman.v1.ProbeIntent.origins:type_name -> pointsman.v1.ProbeOrigin
+	23, // 11: pointsman.v1.LLDPNeighbour.first_seen:type_name -> google.protobuf.Timestamp
+	15, // 12: pointsman.v1.Discovery.neighbours:type_name -> pointsman.v1.LLDPNeighbour
+	2,  // 13: pointsman.v1.PortStatus.mode:type_name -> pointsman.v1.PortMode
+	23, // 14: pointsman.v1.PortStatus.applied_time:type_name -> google.protobuf.Timestamp
+	23, // 15: pointsman.v1.PortStatus.received_time:type_name -> google.protobuf.Timestamp
+	23, // 16: pointsman.v1.SessionStatus.established_time:type_name -> google.protobuf.Timestamp
+	19, // 17: pointsman.v1.ProbeStatus.results:type_name -> pointsman.v1.ProbeResult
+	23, // 18: pointsman.v1.ProbeStatus.time:type_name -> google.protobuf.Timestamp
+	3,  // 19: pointsman.v1.SwitchStatus.state:type_name -> pointsman.v1.AgentState
+	23, // 20: pointsman.v1.Alive.since:type_name -> google.protobuf.Timestamp
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_pkg_api_v1_fabric_proto_init() }
@@ -1751,7 +2107,7 @@ func file_pkg_api_v1_fabric_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pkg_api_v1_fabric_proto_rawDesc), len(file_pkg_api_v1_fabric_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   15,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
