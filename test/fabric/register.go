@@ -8,6 +8,24 @@ import (
 	"github.com/pointsman/pointsman/test/lab"
 )
 
+// ExternalNetwork is the network that borders are registered for, in Project: it has the outside once somebody creates it.
+const ExternalNetwork = "internet"
+
+// ExternalMaximumPrefix is how many routes a border takes from outside.
+const ExternalMaximumPrefix = 20
+
+func switchPort(p lab.Port) *apiv1.SwitchPort {
+	port := &apiv1.SwitchPort{Name: p.Name, Role: apiv1.PortRole_PORT_ROLE_UPLINK}
+	switch p.Role {
+	case lab.RoleMachine:
+		port.Role = apiv1.PortRole_PORT_ROLE_MACHINE
+	case lab.RoleExternal:
+		port.Role = apiv1.PortRole_PORT_ROLE_EXTERNAL
+		port.External = &apiv1.ExternalPeer{Project: Project, Network: ExternalNetwork, Asn: lab.OutsideASN, MaximumPrefix: ExternalMaximumPrefix}
+	}
+	return port
+}
+
 // provisioningVLAN is local to each leaf, so that all may use the same.
 const provisioningVLAN = 4000
 
@@ -22,13 +40,12 @@ func Register(ctx context.Context, api *API, inventory lab.Inventory) error {
 			Role: apiv1.SwitchRole_SWITCH_ROLE_SPINE,
 		}
 		for _, p := range s.Ports {
-			role := apiv1.PortRole_PORT_ROLE_UPLINK
-			if p.Role == lab.RoleMachine {
-				role = apiv1.PortRole_PORT_ROLE_MACHINE
-			}
-			req.Ports = append(req.Ports, &apiv1.SwitchPort{Name: p.Name, Role: role})
+			req.Ports = append(req.Ports, switchPort(p))
 		}
-		if s.Role == lab.RoleLeaf {
+		switch s.Role {
+		case lab.RoleBorder:
+			req.Role = apiv1.SwitchRole_SWITCH_ROLE_BORDER
+		case lab.RoleLeaf:
 			leaf++
 			req.Role = apiv1.SwitchRole_SWITCH_ROLE_LEAF
 			req.Provisioning = &apiv1.Provisioning{Vlan: provisioningVLAN, Addresses: []string{ProvisioningAddress(leaf) + "/24"}}

@@ -21,8 +21,8 @@ func (f *Fabric) cable(ctx context.Context, link string, whole bool) error {
 	if err != nil {
 		return err
 	}
-	far := ends[1] // a spine's or a machine's: every cable begins at a leaf
-	if f.Topology.isMachine(far.Node) {
+	far := ends[1] // a spine's, a machine's or the outside's: every cable begins at a leaf or a border
+	if f.Topology.isMachine(far.Node) || far.Node == outsideName {
 		return f.SetLink(ctx, far.Node, far.Port, whole)
 	}
 	return f.setPort(ctx, far.Node, far.Port, whole)

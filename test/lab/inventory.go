@@ -13,21 +13,24 @@ import (
 type Inventory struct {
 	Switches []Switch
 	Machines []Machine
+	Outside  []Outside
 }
 
 // Roles of switches and of their ports.
 const (
-	RoleLeaf    = "leaf"
-	RoleSpine   = "spine"
-	RoleUplink  = "uplink"  // between switches
-	RoleMachine = "machine" // towards a machine
+	RoleLeaf     = "leaf"
+	RoleSpine    = "spine"
+	RoleBorder   = "border"
+	RoleUplink   = "uplink"   // between switches
+	RoleMachine  = "machine"  // towards a machine
+	RoleExternal = "external" // towards the outside
 )
 
-// Switch is one leaf or spine.
+// Switch is one leaf, spine or border.
 type Switch struct {
 	Name       string
 	Role       string
-	Rack       string // empty for spines
+	Rack       string // of leaves only
 	ASN        uint32
 	Loopback   netip.Addr
 	Management netip.Addr // of eth0, in VRF mgmt
@@ -83,13 +86,7 @@ func (t *Topology) Inventory() Inventory {
 		name := fmt.Sprintf("rack%02d", r+1)
 		first := leaf
 		for range rack.Leaves {
-			inv.Switches = append(inv.Switches, t.leaf(leaf, machine, rack, name))
-			for s := range t.Spines {
-				inv.Switches[s].Ports = append(inv.Switches[s].Ports, Port{
-					Name: swp(leaf + 1), Role: RoleUplink, MAC: portMAC(kindSpine, s, leaf+1),
-					Peer: Endpoint{leafName(leaf), swp(uplinkNumber(rack, s))},
-				})
-			}
+			inv.add(t.leaf(leaf, machine, rack, name), leaf)
 			leaf++
 		}
 		for m := range rack.Machines {
@@ -98,7 +95,22 @@ func (t *Topology) Inventory() Inventory {
 			machine++
 		}
 	}
+	t.addBorder(&inv, leaf)
 	return inv
+}
+
+// add adds a leaf, the n-th, and cables the spines to its uplinks.
+func (inv *Inventory) add(s Switch, n int) {
+	for _, uplink := range s.Ports {
+		for i := range inv.Switches {
+			if spine := &inv.Switches[i]; uplink.Role == RoleUplink && spine.Name == uplink.Peer.Node {
+				spine.Ports = append(spine.Ports, Port{
+					Name: uplink.Peer.Port, Role: RoleUplink, MAC: portMAC(kindSpine, i, n+1), Peer: Endpoint{s.Name, uplink.Name},
+				})
+			}
+		}
+	}
+	inv.Switches = append(inv.Switches, s)
 }
 
 func (t *Topology) leaf(n, firstMachine int, rack Rack, rackName string) Switch {
@@ -114,14 +126,21 @@ func (t *Topology) leaf(n, firstMachine int, rack Rack, rackName string) Switch 
 		}
 		s.Ports = append(s.Ports, port)
 	}
+	s.Ports = append(s.Ports, t.uplinks(n, rack)...)
+	return s
+}
+
+// uplinks are those of the n-th leaf.
+func (t *Topology) uplinks(n int, rack Rack) []Port {
+	var ports []Port
 	for spine := range t.Spines {
 		number := uplinkNumber(rack, spine)
-		s.Ports = append(s.Ports, Port{
+		ports = append(ports, Port{
 			Name: swp(number), Role: RoleUplink, MAC: portMAC(kindLeaf, n, number),
 			Peer: Endpoint{spineName(spine), swp(n + 1)},
 		})
 	}
-	return s
+	return ports
 }
 
 // firstLeaf returns the number of a rack's first leaf.
@@ -144,7 +163,7 @@ func newMachine(n, slot, firstLeaf int, rack Rack, rackName string) Machine {
 	return m
 }
 
-// NodeNames returns the names of all nodes: spines, leaves, machines.
+// NodeNames returns the names of all nodes: spines, leaves, borders, machines, the outside.
 func (t *Topology) NodeNames() []string {
 	var names []string
 	inv := t.Inventory()
@@ -153,6 +172,9 @@ func (t *Topology) NodeNames() []string {
 	}
 	for _, m := range inv.Machines {
 		names = append(names, m.Name)
+	}
+	for _, o := range inv.Outside {
+		names = append(names, o.Name)
 	}
 	return names
 }
@@ -175,6 +197,7 @@ const (
 	kindSpine = iota + 1
 	kindLeaf
 	kindMachine
+	kindOutside
 )
 
 // portMAC is locally administered and says where it belongs: 02, kind, node, port. Port 0 is eth0.

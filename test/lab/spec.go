@@ -96,6 +96,12 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 		node.Binaries = binaries
 		spec.Nodes = append(spec.Nodes, node)
 	}
+	for _, o := range inv.Outside {
+		node := outsideSpec(o)
+		node.Services = append(node.Services, t.Services[o.Name]...)
+		node.Binaries = binaries
+		spec.Nodes = append(spec.Nodes, node)
+	}
 	for i := range spec.Nodes {
 		spec.Nodes[i].ReadyLimit = readyLimit(len(spec.Nodes))
 	}
@@ -195,10 +201,15 @@ func cables(inv Inventory) []cable {
 			macs[Endpoint{m.Name, u.Name}] = hardwareAddr(u.MAC)
 		}
 	}
+	for _, o := range inv.Outside {
+		for _, p := range o.Ports {
+			macs[Endpoint{o.Name, p.Name}] = hardwareAddr(p.MAC)
+		}
+	}
 	var list []cable
 	for _, s := range inv.Switches {
 		if s.Role == RoleSpine {
-			continue // every cable and every spare port ends at a leaf
+			continue // every cable and every spare port ends at a leaf or a border
 		}
 		for _, p := range s.Ports {
 			end := Endpoint{s.Name, p.Name}

@@ -27,6 +27,8 @@ type Topology struct {
 	Name   string `yaml:"name"`
 	Spines int    `yaml:"spines"`
 	Racks  []Rack `yaml:"racks"`
+	// Border is the fabric's way out; none by default.
+	Border Border `yaml:"border,omitempty"`
 	// BFDInterval is how often the switches send BFD packets and expect them; three lost ones end a session. By default it is slow: a
 	// dozen nodes share the guest's one CPU, and a burst of work on one of them must not look like the death of another.
 	BFDInterval time.Duration `yaml:"bfd-interval,omitempty"`
@@ -41,6 +43,11 @@ type Rack struct {
 	Leaves     int `yaml:"leaves"`
 	Machines   int `yaml:"machines"`
 	SparePorts int `yaml:"spare-ports,omitempty"` // machine ports on each leaf with nothing cabled to them
+}
+
+// Border is the leaves that are cabled to the outside instead of machines, one port each: a router of somebody else.
+type Border struct {
+	Leaves int `yaml:"leaves"`
 }
 
 // Service is a program that a node's init keeps running: it is started again a second after it ended.
@@ -150,6 +157,10 @@ func (t *Topology) validate() error {
 			bad(field+".machines", "a leaf has %d machine ports at most, with spare-ports", maxPorts)
 		}
 	}
+	if t.Border.Leaves < 0 {
+		bad("border.leaves", "%d is negative", t.Border.Leaves)
+	}
+	leaves += max(t.Border.Leaves, 0)
 	if t.Spines+leaves > maxSwitches || leaves > maxPorts {
 		bad("racks", "%d spines and %d leaves are more than %d switches", t.Spines, leaves, maxSwitches)
 	}

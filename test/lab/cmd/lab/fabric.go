@@ -422,5 +422,15 @@ func printTopology(t *lab.Topology, w io.Writer) error {
 		}
 		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", m.Name, m.Rack, m.SystemUUID, strings.Join(uplinks, " "))
 	}
+	if len(inv.Outside) > 0 {
+		fmt.Fprintln(table, "\nOUTSIDE\tASN\tADDRESSES\tPORTS")
+	}
+	for _, o := range inv.Outside {
+		var ports []string
+		for _, p := range o.Ports {
+			ports = append(ports, fmt.Sprintf("%s=%s (%s)", p.Name, p.Peer, p.MAC))
+		}
+		fmt.Fprintf(table, "%s\t%d\t%v\t%s\n", o.Name, o.ASN, o.Addresses, strings.Join(ports, " "))
+	}
 	return table.Flush()
 }
