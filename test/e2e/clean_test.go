@@ -10,6 +10,7 @@ import (
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/test/fabric"
+	"github.com/pointsman/pointsman/test/lab"
 )
 
 // assertClean asserts that a script left nothing: no allocation, every machine free, every switch alive and without drift, and
@@ -47,10 +48,15 @@ func assertClean(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 	}
 }
 
-// noTenants says which leaf still has a tenant's device.
+// tenantSwitches are those that may have tenants' VRFs.
+func tenantSwitches(f *fabric.Fabric) []string {
+	return append(f.SwitchNames(lab.RoleLeaf), f.SwitchNames(lab.RoleBorder)...)
+}
+
+// noTenants says which leaf or border still has a tenant's device.
 func noTenants(ctx context.Context, t *testing.T, f *fabric.Fabric) error {
 	t.Helper()
-	for _, leaf := range f.SwitchNames("leaf") {
+	for _, leaf := range tenantSwitches(f) {
 		links := sh(ctx, t, f, leaf, "ip -br link show type vrf; ip -br link show type vxlan")
 		for line := range strings.Lines(links) {
 			if name := strings.Fields(line)[0]; !slices.Contains([]string{"mgmt", "provision"}, name) {

@@ -214,10 +214,10 @@ func assertUnmoved(ctx context.Context, t *testing.T, f *fabric.Fabric, before [
 	for range 2 {
 		after := fabricRoutes(ctx, t, f)
 		if added := missing(after, before); len(added) > 0 {
-			t.Errorf("a machine's word changed routes: added %s", strings.Join(added, "; "))
+			t.Errorf("somebody's word changed routes: added %s", strings.Join(added, "; "))
 		}
 		if gone := missing(before, after); len(gone) > 0 {
-			t.Errorf("a machine's word changed routes: gone %s", strings.Join(gone, "; "))
+			t.Errorf("somebody's word changed routes: gone %s", strings.Join(gone, "; "))
 		}
 		time.Sleep(time.Second) // a watch over time, not a wait for something
 	}
@@ -233,12 +233,12 @@ func missing(of, in []string) []string {
 	return out
 }
 
-// fabricRoutes lists every route of every VRF's kernel table on every leaf, and every type 5 route on every spine with its route
+// fabricRoutes lists every route of every VRF's kernel table on every leaf and border, and every type 5 route on every spine with its route
 // targets.
 func fabricRoutes(ctx context.Context, t *testing.T, f *fabric.Fabric) []string {
 	t.Helper()
 	var out []string
-	for _, leaf := range f.SwitchNames("leaf") {
+	for _, leaf := range tenantSwitches(f) {
 		for line := range strings.Lines(sh(ctx, t, f, leaf, "ip -4 -o route show table all; ip -6 -o route show table all")) {
 			if route, ok := vrfRoute(strings.Fields(line)); ok {
 				out = append(out, leaf+": "+route)

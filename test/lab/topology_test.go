@@ -29,6 +29,7 @@ func TestParseNamesTheField(t *testing.T) {
 		"machine node":    {"spines: 1\nracks: [{leaves: 1}]\nmachines: {machine01: {speaker: bird}}", []string{"machines.machine01", "no such machine"}},
 		"machine speaker": {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {speaker: quagga}}", []string{"machines.machine01.speaker", "bird"}},
 		"machine lldp":    {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {lldp: lldpd}}", []string{"machines.machine01.lldp"}},
+		"border":          {"spines: 1\nracks: [{leaves: 1}]\nborder: {leaves: -1}", []string{"border.leaves: -1"}},
 		"two documents":   {"spines: 1\nracks: [{leaves: 1}]\n---\nspines: 2\n", []string{"more than one document"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -71,6 +72,7 @@ func TestInventoryIsConsistent(t *testing.T) {
 				Leaves: rapid.IntRange(1, 4).Draw(t, "leaves"), Machines: rapid.IntRange(0, 60).Draw(t, "machines"), SparePorts: rapid.IntRange(0, 3).Draw(t, "spare"),
 			})
 		}
+		topology.Border.Leaves = rapid.IntRange(0, 2).Draw(t, "borders")
 		if err := topology.validate(); err != nil {
 			t.Fatal(err)
 		}
@@ -87,7 +89,7 @@ func TestInventoryIsConsistent(t *testing.T) {
 		for _, s := range inv.Switches {
 			once("loopback", s.Loopback, s.Name)
 			once("management", s.Management, s.Name)
-			if s.Role == RoleLeaf {
+			if s.Role != RoleSpine {
 				once("ASN", s.ASN, s.Name)
 			}
 			for _, p := range s.Ports {
@@ -101,6 +103,12 @@ func TestInventoryIsConsistent(t *testing.T) {
 			for _, u := range m.Uplinks {
 				once("MAC", u.MAC, m.Name+u.Name)
 				peers[Endpoint{m.Name, u.Name}] = u.Peer
+			}
+		}
+		for _, o := range inv.Outside {
+			for _, p := range o.Ports {
+				once("MAC", p.MAC, o.Name+p.Name)
+				peers[Endpoint{o.Name, p.Name}] = p.Peer
 			}
 		}
 		for end, peer := range peers {
@@ -141,5 +149,22 @@ uplinks:
 `
 	if diff := cmp.Diff(host, files["machine01"]["/etc/pointsman/host.yaml"]); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// TestBorderTopology: the outside is no switch and no machine, and is cabled to the border's external port.
+func TestBorderTopology(t *testing.T) {
+	topology, err := Load("topologies/border.yaml")
+	must(t, err)
+	inv := topology.Inventory()
+	border := inv.Switches[len(inv.Switches)-1]
+	if border.Name != "border01" || border.Role != RoleBorder || border.Ports[0].Role != RoleExternal || border.Ports[0].Peer != (Endpoint{"outside01", "lan0"}) {
+		t.Errorf("the last switch is %+v", border)
+	}
+	spec, err := specFor(topology, "/bin", []int{2379})
+	must(t, err)
+	outside := spec.Nodes[len(spec.Nodes)-1]
+	if outside.Name != "outside01" || outside.Switch || !strings.Contains(outside.Files["/etc/frr/frr.conf"], "neighbor lan0 default-originate") {
+		t.Errorf("the last node is %+v", outside)
 	}
 }

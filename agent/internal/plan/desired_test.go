@@ -76,8 +76,8 @@ func TestProblemsOfPortsThatAreNot(t *testing.T) {
 	}
 	want := []string{
 		`port "swp2": does not exist`,
-		`port "swp49": has an intent, but is not one of this switch's machine ports`,
-		`port "swp77": has an intent, but is not one of this switch's machine ports`,
+		`port "swp49": has an intent, but is not one of this switch's machine or external ports`,
+		`port "swp77": has an intent, but is not one of this switch's machine or external ports`,
 		`port "swp3": has no intent, so it stays down`,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
