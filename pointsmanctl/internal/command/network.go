@@ -91,7 +91,10 @@ Without a name, one is generated. Without --kind, it is private.`,
   pointsmanctl network create big --pool tenants --ipv4-length 20
 
   # prefixes of its own; machines may announce routes of /24 to /26 for their pods
-  pointsmanctl network create green --prefix 10.1.0.0/22 --announceable 10.244.0.0/16:26`,
+  pointsmanctl network create green --prefix 10.1.0.0/22 --announceable 10.244.0.0/16:26
+
+  # the network that borders are registered for; besides default routes, they accept these from outside
+  pointsmanctl network create internet --kind external --prefix 198.51.100.0/24 --destination 192.0.2.0/24`,
 		Args:              cobra.MaximumNArgs(1),
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: a.ask(func(ctx context.Context, c *client, args []string) error {
@@ -121,6 +124,7 @@ Without a name, one is generated. Without --kind, it is private.`,
 	f.Uint32Var(&req.Ipv4Length, "ipv4-length", 0, "length of the IPv4 prefix to carve (default: the pool's)")
 	f.Uint32Var(&req.Ipv6Length, "ipv6-length", 0, "length of the IPv6 prefix to carve (default: the pool's)")
 	f.StringArrayVar(&announceable, "announceable", nil, "PREFIX[:MAXLEN], a range that each machine may announce routes of; repeat for more")
+	f.StringArrayVar(&req.Destinations, "destination", nil, "of an external network: a prefix that borders accept from outside besides the default routes, with all inside; repeat for more")
 	f.Uint32Var(&req.DefaultIpv4Length, "default-ipv4-length", 0, "of a pool: length of the IPv4 prefixes that are carved by default")
 	f.Uint32Var(&req.DefaultIpv6Length, "default-ipv6-length", 0, "of a pool: length of the IPv6 prefixes that are carved by default")
 	f.StringVar(&req.Description, "description", "", "a description for people")

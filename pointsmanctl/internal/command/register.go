@@ -42,7 +42,15 @@ The file is a YAML list:
     loopback: 10.255.0.1
     ports: {swp1: uplink, swp2: uplink}
 
-asn, mtu and description may be given too; an asn that is not is the next free one.`,
+asn, mtu and description may be given too; an asn that is not is the next free one.
+
+The external ports of a border say which external network gets their routes, and who is at the other end, as
+` + peerForm + `:
+
+  - id: border01
+    role: border
+    loopback: 10.255.0.21
+    ports: {swp1: "external:internet:64496", swp51: uplink}`,
 		Example: `  pointsmanctl switch register -f switches.yaml
   pointsmanctl switch register leaf01 --role leaf --rack rack1 --loopback 10.255.0.11 \
       --port swp1=machine --port swp51=uplink --provisioning-vlan 4000 --provisioning-address 10.250.1.1/24`,
@@ -63,7 +71,7 @@ asn, mtu and description may be given too; an asn that is not is the next free o
 	f.StringVar(&flags.Loopback, "loopback", "", "IPv4 address of its loopback, unique")
 	f.Uint32Var(&flags.ASN, "asn", 0, "ASN (default: the next free one; spines share one)")
 	f.Uint32Var(&flags.MTU, "mtu", 0, "MTU of uplinks and machine ports in bytes (default 9216)")
-	f.StringToStringVar(&flags.Ports, "port", nil, "NAME=ROLE of a port, role "+strings.Join(output.Words(portRoles), " or ")+"; repeat for more")
+	f.StringToStringVar(&flags.Ports, "port", nil, "NAME=ROLE of a port, role "+strings.Join(output.Words(portRoles), " or ")+"; repeat for more. External is "+peerForm)
 	f.Uint32Var(&flags.Provisioning.VLAN, "provisioning-vlan", 0, "of a leaf: VLAN of its own provisioning network, 2 to 4094")
 	f.StringArrayVar(&flags.Provisioning.Addresses, "provisioning-address", nil, "of a leaf: its address there with the prefix length; repeat for more")
 	f.StringVar(&flags.Description, "description", "", "a description for people")
@@ -142,11 +150,20 @@ func differences(there *apiv1.Switch, req *apiv1.CreateSwitchRequest) []string {
 		{"description", there.GetDescription() == req.GetDescription()},
 		{"provisioning", proto.Equal(&apiv1.Switch{Provisioning: there.GetProvisioning()}, &apiv1.Switch{Provisioning: req.GetProvisioning()})},
 		{"ports", slices.EqualFunc(slices.SortedFunc(slices.Values(there.GetPorts()), byName), slices.SortedFunc(slices.Values(req.GetPorts()), byName),
-			func(a, b *apiv1.SwitchPort) bool { return proto.Equal(a, b) })},
+			samePort)},
 	} {
 		if !f.same {
 			out = append(out, f.name)
 		}
 	}
 	return out
+}
+
+// samePort says whether a registered port is what is asked for. A network's project that is left out is the control plane's to choose.
+func samePort(there, asked *apiv1.SwitchPort) bool {
+	if asked.GetExternal() != nil && asked.GetExternal().GetProject() == "" {
+		asked = proto.CloneOf(asked)
+		asked.External.Project = there.GetExternal().GetProject()
+	}
+	return proto.Equal(there, asked)
 }

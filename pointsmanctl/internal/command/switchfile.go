@@ -84,15 +84,22 @@ func (e switchFile) request() (*apiv1.CreateSwitchRequest, error) {
 	return req, nil
 }
 
-// ports makes a switch's ports of their names and roles, sorted by name.
+// ports makes a switch's ports of their names and roles, sorted by name. With the role of an external port stands its peer.
 func ports(in map[string]string) ([]*apiv1.SwitchPort, error) {
 	var out []*apiv1.SwitchPort
-	for name, role := range in {
+	for name, text := range in {
+		role, peer, given := strings.Cut(text, ":")
 		n, err := output.Number(portRoles, role)
 		if err != nil {
 			return nil, fmt.Errorf("port %s: %w", name, err)
 		}
-		out = append(out, &apiv1.SwitchPort{Name: name, Role: apiv1.PortRole(n)})
+		port := &apiv1.SwitchPort{Name: name, Role: apiv1.PortRole(n)}
+		if given {
+			if port.External, err = parsePeer(peer); err != nil {
+				return nil, fmt.Errorf("port %s: %q: %w", name, text, err)
+			}
+		}
+		out = append(out, port)
 	}
 	slices.SortFunc(out, func(a, b *apiv1.SwitchPort) int { return strings.Compare(a.GetName(), b.GetName()) })
 	return out, nil

@@ -112,13 +112,13 @@ func (a *app) networkUpdateCommand() *cobra.Command {
 	req := &apiv1.UpdateNetworkRequest{}
 	var labels labelFlags
 	var announceable []string
-	var none bool
+	var none, nowhere bool
 	var version string
 	cmd := &cobra.Command{
 		Use:   "update NETWORK",
-		Short: "Change a network's description, labels, or what its machines may announce",
+		Short: "Change a network's description, labels, what its machines may announce, or what comes from outside",
 		Long: `Change what is given, and only that. --announceable names all ranges that machines may announce, not only new ones; the ports of the
-network's machines follow at once.`,
+network's machines follow at once. --destination names all destinations of an external network; borders follow at once.`,
 		Example: `  pointsmanctl network update blue --description "the web's" --label owner=web --remove-label trial
   pointsmanctl network update blue --announceable 10.244.0.0/16:26
   pointsmanctl network update blue --no-announceable --resource-version f2a8c1d0-3k`,
@@ -130,11 +130,15 @@ network's machines follow at once.`,
 	f.StringArrayVar(&announceable, "announceable", nil, "PREFIX[:MAXLEN], a range that each machine may announce routes of; repeat for all")
 	f.BoolVar(&none, "no-announceable", false, "machines may announce their own addresses only")
 	cmd.MarkFlagsMutuallyExclusive("announceable", "no-announceable")
+	f.StringArrayVar(&req.Destinations, "destination", nil, "of an external network: a prefix that borders accept from outside besides the default routes, with all inside; repeat for all")
+	f.BoolVar(&nowhere, "no-destination", false, "borders accept default routes only")
+	cmd.MarkFlagsMutuallyExclusive("destination", "no-destination")
 	labels.flags(cmd)
 	versionFlag(cmd, &version)
 	cmd.RunE = a.ask(func(ctx context.Context, c *client, args []string) error {
 		var err error
-		if req.UpdateMask, err = maskOf(cmd, "description", "description", "label", "labels", "remove-label", "labels", "announceable", "announceable", "no-announceable", "announceable"); err != nil {
+		if req.UpdateMask, err = maskOf(cmd, "description", "description", "label", "labels", "remove-label", "labels", "announceable", "announceable", "no-announceable", "announceable",
+			"destination", "destinations", "no-destination", "destinations"); err != nil {
 			return err
 		}
 		if req.Announceable, err = parseAnnounceable(announceable); err != nil {

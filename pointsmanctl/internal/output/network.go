@@ -19,6 +19,7 @@ func (p Printer) networkColumns() []column[*apiv1.Network] {
 		{"AGE", false, func(n network) string { return age(p.Now, n.GetCreateTime()) }},
 		{"PROJECT", true, func(n network) string { return text(n.GetProject()) }},
 		{"ANNOUNCEABLE", true, announceable},
+		{"DESTINATIONS", true, func(n network) string { return joined(n.GetDestinations()) }},
 		{"CARVED", true, carved},
 		{"LABELS", true, func(n network) string { return labelled(n.GetLabels()) }},
 		{"DESCRIPTION", true, func(n network) string { return text(n.GetDescription()) }},
