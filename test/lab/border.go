@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 )
 
@@ -69,7 +70,8 @@ func outsideSpec(o Outside) nodeSpec {
 		fmt.Fprint(&config, " exit-address-family\n")
 	}
 	fmt.Fprint(&config, "exit\n")
-	return nodeSpec{Name: o.Name, Files: map[string]string{"/etc/frr/frr.conf": config.String()}, Services: frrServices()}
+	services := slices.DeleteFunc(frrServices(), func(s Service) bool { return s.Name == "staticd" }) // it has no static route
+	return nodeSpec{Name: o.Name, Files: map[string]string{"/etc/frr/frr.conf": config.String()}, Services: services}
 }
 
 // frrFamily is FRR's word for a prefix's family.

@@ -14,15 +14,20 @@ import (
 // attachable returns a network that machines of a project can be in.
 func attachable(d *store.Data, t *store.Txn, project string, a netmodel.Attachment) (netmodel.Network, error) {
 	found, ok := d.Network(project, a.Network)
-	if !ok || found.Value.Project != project && found.Value.Kind != netmodel.NetworkShared {
+	if !ok || found.Value.Project != project && !common(found.Value.Kind) {
 		return netmodel.Network{}, store.Refuse(store.NotFound, "attachments.network: project %q has no network %q; pointsmanctl network list shows them", project, a.Network)
 	}
 	n := found.Value
-	if n.Kind != netmodel.NetworkPrivate && n.Kind != netmodel.NetworkShared {
-		return n, store.Refuse(store.Invalid, "attachments.network: %q is of kind %s; a machine's network is private or shared", n.ID, n.Kind)
+	if n.Kind != netmodel.NetworkPrivate && !common(n.Kind) {
+		return n, store.Refuse(store.Invalid, "attachments.network: %q is of kind %s; a machine's network is private, shared or external", n.ID, n.Kind)
 	}
 	t.Unchanged(keys.Network(n.Project, n.ID), found.ModRevision)
 	return n, nil
+}
+
+// common says whether projects may be in another one's network of a kind.
+func common(kind netmodel.NetworkKind) bool {
+	return kind == netmodel.NetworkShared || kind == netmodel.NetworkExternal
 }
 
 // hold gives an allocation its addresses in a network: static ones that were held before, and a free one of each family of the

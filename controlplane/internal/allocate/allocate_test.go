@@ -302,11 +302,17 @@ func TestAddresses(t *testing.T) {
 	consistent(t, f.st)
 }
 
-// TestSharedNetwork: a project is allocated in a network that another one shares, and the compiler agrees.
+// TestSharedNetwork: a project is allocated in a network that another one shares, or that leads outside, and the compiler agrees.
 func TestSharedNetwork(t *testing.T) {
+	for _, kind := range []netmodel.NetworkKind{netmodel.NetworkShared, netmodel.NetworkExternal} {
+		t.Run(string(kind), func(t *testing.T) { sharedNetwork(t, kind) })
+	}
+}
+
+func sharedNetwork(t *testing.T, kind netmodel.NetworkKind) {
 	f := build(t, start(t, etcdtest.Start(t), time.Minute), 1, 1)
 	if _, err := f.networks.Create(t.Context(), call, network.CreateRequest{
-		Project: "provider", ID: "common", Kind: netmodel.NetworkShared, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.7.0.0/24")},
+		Project: "provider", ID: "common", Kind: kind, Prefixes: []netip.Prefix{netip.MustParsePrefix("10.7.0.0/24")},
 	}); err != nil {
 		t.Fatal(err)
 	}

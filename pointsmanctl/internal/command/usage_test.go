@@ -59,7 +59,7 @@ func TestUsageErrors(t *testing.T) {
 		{"switch register leaf01 --role leaf --port swp1=disk", "port swp1"},
 		{"switch update leaf01", "nothing to change"},
 		{"switch update leaf01 --port swp1=disk", "give one of uplink, machine"},
-		{"network update blue", "nothing to change: give --description, --label, --remove-label, --announceable or --no-announceable"},
+		{"network update blue", "nothing to change: give --description, --label, --remove-label, --announceable, --no-announceable, --destination or --no-destination"},
 		{"network update blue --announceable 10.0.0.0", "give PREFIX or PREFIX:MAXLEN"},
 		{"network update blue --announceable 10.0.0.0/8 --no-announceable", "none of the others can be"},
 		{"machine update machine01", "nothing to change: give --description, --label or --remove-label"},
