@@ -94,7 +94,11 @@ func onFabricOf(t *testing.T, topology *lab.Topology, script func(ctx context.Co
 		}
 		diagnosis, cancel := context.WithTimeout(context.Background(), 75*time.Second)
 		defer cancel()
-		f.Diagnose(diagnosis, os.Stdout, "leaf01", "leaf02", "leaf03", "spine01", "machine01", "machine02")
+		nodes := []string{"leaf01", "leaf02", "leaf03", "spine01", "machine01", "machine02"}
+		if len(f.Inventory.Outside) > 0 {
+			nodes = []string{"border01", "outside01", "leaf01", "leaf02", "machine01"}
+		}
+		f.Diagnose(diagnosis, os.Stdout, nodes...)
 		if err := endShared(); err != nil {
 			t.Errorf("end the fabric: %v", err)
 		}

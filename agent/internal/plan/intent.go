@@ -10,7 +10,7 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// Intent is what the control plane asks of a switch. Ports and Probes are by port and by allocation; external ports are among Ports, each
+// Intent is what the control plane asks of a switch. Ports and Probes are by port and by allocation. External ports are among Ports, each
 // with its part of the intent of its VRF.
 type Intent struct {
 	Config netmodel.SwitchConfig
