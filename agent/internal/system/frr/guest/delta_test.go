@@ -14,7 +14,7 @@ import (
 // and a second pass sends nothing, as FRR's own log of commands shows.
 func TestDeltas(t *testing.T) {
 	daemons, client := start(t, "")
-	for _, name := range []string{"leaf", "leaf-tenants", "spine", "leaf-tenants", "leaf"} {
+	for _, name := range []string{"leaf", "leaf-tenants", "spine", "leaf-tenants", "border", "spine", "border", "leaf"} {
 		_, from := daemons.Log(0)
 		apply(t, client, parse(t, golden(t, name)))
 		if log, _ := daemons.Log(from); len(configured(log)) == 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// leaves draws what the templates may be asked for: few enough ports, VRFs and addresses that two draws have much in common.
+// leaves draws leaves and borders: what the templates may be asked for: few enough ports, VRFs and addresses that two draws have much in common.
 func leaves() *rapid.Generator[frrtemplates.Input] {
 	return rapid.Custom(func(t *rapid.T) frrtemplates.Input {
 		in := frrtemplates.Input{
@@ -34,8 +34,37 @@ func leaves() *rapid.Generator[frrtemplates.Input] {
 			vrf := rapid.IntRange(0, len(in.VRFs)-1).Draw(t, "which")
 			in.VRFs[vrf].Neighbours = append(in.VRFs[vrf].Neighbours, machine(t, port))
 		}
+		if rapid.Bool().Draw(t, "border") {
+			addOutside(t, &in)
+		}
 		return in
 	})
+}
+
+// addOutside makes a border of a leaf.
+func addOutside(t *rapid.T, in *frrtemplates.Input) {
+	in.Role, in.ExternalPorts = netmodel.RoleBorder, []string{"swp7", "swp8"}
+	for _, port := range in.ExternalPorts {
+		if len(in.VRFs) == 0 || !rapid.Bool().Draw(t, "external") {
+			continue
+		}
+		vrf := rapid.IntRange(0, len(in.VRFs)-1).Draw(t, "which")
+		o := frrtemplates.Outside{
+			Port: port, ASN: netmodel.ASN(rapid.IntRange(64496, 64497).Draw(t, "asn")), MaximumPrefix: rapid.IntRange(1, 3).Draw(t, "maximum"),
+			Exports: []netip.Prefix{netip.MustParsePrefix(fmt.Sprintf("10.%d.0.0/16", vrf+1))},
+		}
+		for _, g := range []netmodel.Grant{
+			{Prefix: netip.MustParsePrefix("0.0.0.0/0")}, {Prefix: netip.MustParsePrefix("::/0")}, {Prefix: netip.MustParsePrefix("198.18.0.0/15"), MaxLength: 32},
+		} {
+			if rapid.Bool().Draw(t, "imported") {
+				o.Imports = append(o.Imports, g)
+			}
+		}
+		if rapid.Bool().Draw(t, "two families") {
+			o.Exports = append(o.Exports, netip.MustParsePrefix(fmt.Sprintf("fd00:%d::/64", vrf+1)))
+		}
+		in.VRFs[vrf].Outside = append(in.VRFs[vrf].Outside, o)
+	}
 }
 
 func machine(t *rapid.T, port string) frrtemplates.Neighbour {
