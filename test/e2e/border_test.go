@@ -47,12 +47,10 @@ func TestBorder(t *testing.T) {
 		t.Fatal(err)
 	}
 	onFabricOf(t, topology, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
+		await(ctx, t, "the border knows all switches", func(ctx context.Context) error { return knowsLoopbacks(ctx, f, border) })
 		before := switchState(ctx, t, f, border)
-		x := outsideTest{f: f, outside: f.Inventory.Outside[0]}
-		x.network = externalNetwork(ctx, t, f, "10.9.0.0/24", "fd09::/64")
-		x.awaitSession(ctx, t, "Established")
 		private := network(ctx, t, f, "private", "10.1.0.0/24", "fd01::/64")
-		x.inside = allocate(ctx, t, f, x.network.Id, "machine01")
+		x := begin(ctx, t, f)
 		x.assertCounted(ctx, t)
 		alone := allocate(ctx, t, f, private.Id, "machine02")
 
@@ -70,28 +68,59 @@ func TestBorder(t *testing.T) {
 		x.tooMuch(ctx, t)
 		x.sessionDownAndUp(ctx, t)
 		x.restarts(ctx, t)
-		x.borderDownAndUp(ctx, t)
 
-		release(ctx, t, f, x.inside, alone)
-		if err := f.API.DeleteNetwork(ctx, x.network.Id); err != nil {
-			t.Fatal(err)
-		}
+		release(ctx, t, f, alone)
+		x.end(ctx, t)
 		await(ctx, t, "the border is as it was before", func(ctx context.Context) error {
 			return differ(before, switchState(ctx, t, f, border))
 		})
+
+		x = begin(ctx, t, f) // a network of the same name, another VRF
+		x.reachOutside(ctx, t)
+		x.borderDownAndUp(ctx, t)
+		x.end(ctx, t)
 	})
 }
 
-// externalNetwork creates the network that the lab's borders are registered for. The script deletes it.
-func externalNetwork(ctx context.Context, t *testing.T, f *fabric.Fabric, prefixes ...string) *apiv1.Network {
+// knowsLoopbacks says whether a switch has routes to all others.
+func knowsLoopbacks(ctx context.Context, f *fabric.Fabric, name string) error {
+	for _, s := range f.Inventory.Switches {
+		if s.Name == name {
+			continue
+		}
+		routes, err := f.Routes(ctx, name, "-4", s.Loopback.String())
+		if err != nil {
+			return err
+		}
+		if ways := len(f.SwitchNames(lab.RoleSpine)); s.Role != lab.RoleSpine && (len(routes) != 1 || len(routes[0].NextHops) != ways) || len(routes) != 1 {
+			return fmt.Errorf("%s has the routes %+v to %s", name, routes, s.Name)
+		}
+	}
+	return nil
+}
+
+// begin creates the network that the lab's borders are registered for, and allocates a machine in it once the outside is there.
+func begin(ctx context.Context, t *testing.T, f *fabric.Fabric) outsideTest {
 	t.Helper()
 	n, err := f.API.Networks.CreateNetwork(ctx, &apiv1.CreateNetworkRequest{
-		Project: fabric.Project, Id: fabric.ExternalNetwork, Kind: apiv1.NetworkKind_NETWORK_KIND_EXTERNAL, Prefixes: prefixes,
+		Project: fabric.Project, Id: fabric.ExternalNetwork, Kind: apiv1.NetworkKind_NETWORK_KIND_EXTERNAL, Prefixes: []string{"10.9.0.0/24", "fd09::/64"},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n
+	x := outsideTest{f: f, outside: f.Inventory.Outside[0], network: n}
+	x.awaitSession(ctx, t, "Established")
+	x.inside = allocate(ctx, t, f, n.Id, "machine01")
+	return x
+}
+
+// end releases the machine and deletes the network.
+func (x outsideTest) end(ctx context.Context, t *testing.T) {
+	t.Helper()
+	release(ctx, t, x.f, x.inside)
+	if err := x.f.API.DeleteNetwork(ctx, x.network.Id); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // internet is what is behind the outside, an address of each family.
