@@ -308,8 +308,7 @@ func (x outsideTest) lies(ctx context.Context, t *testing.T, private *apiv1.Netw
 		}
 		return nil
 	})
-	assertUnmoved(ctx, t, x.f, before)
-	x.reachOutside(ctx, t)
+	assertUnmoved(ctx, t, x.f, before) // the outside itself believes its lies, and answers nobody
 	v4, v6 = networks("no ", lies)
 	honest := []string{"no neighbor lan0 route-map LIES out", "no neighbor lan0 default-originate route-map LIES", "neighbor lan0 default-originate"}
 	x.configureOutside(ctx, t, "", append(v4, honest...), append(v6, honest...))
