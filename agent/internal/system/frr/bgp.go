@@ -17,7 +17,7 @@ import (
 type Session struct {
 	VRF       string // "" is the underlay
 	Interface string // or the neighbour's address, if it is not made by interface
-	// State is FRR's word: "Idle", "Active", "Established", …
+	// State is FRR's word: "Idle", "Active", "Established", …, and "Idle (PfxCt)" of a session that had too many prefixes.
 	State       string
 	Established bool
 	RemoteAS    netmodel.ASN // 0 until a peer of an external neighbour has said it
@@ -56,6 +56,7 @@ type neighbourJSON struct {
 	State            string          `json:"bgpState"`
 	EstablishedEpoch int64           `json:"bgpTimerUpEstablishedEpoch"`
 	LastReset        string          `json:"lastResetDueTo"`
+	TooMany          json.RawMessage `json:"prefixesConfigExceedMax"` // a sentence or true, while maximum-prefix keeps the session down
 	BFD              struct {
 		Status string `json:"status"`
 	} `json:"peerBfdInfo"`
@@ -93,6 +94,9 @@ func parseSessions(text string) ([]Session, error) {
 	return out, nil
 }
 
+// tooManyPrefixes is what a summary of FRR's calls the state of which its JSON says no more than Idle.
+const tooManyPrefixes = "Idle (PfxCt)"
+
 func (n neighbourJSON) session(vrf, name string) Session {
 	if vrf == "default" {
 		vrf = ""
@@ -100,6 +104,9 @@ func (n neighbourJSON) session(vrf, name string) Session {
 	s := Session{
 		VRF: vrf, Interface: name, State: n.State, Established: n.State == "Established", RemoteAS: parseASN(n.RemoteAS),
 		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status,
+	}
+	if s.State == "Idle" && len(n.TooMany) > 0 {
+		s.State = tooManyPrefixes
 	}
 	for _, f := range n.Families {
 		s.PrefixesReceived += f.Accepted

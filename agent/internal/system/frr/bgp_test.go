@@ -42,9 +42,13 @@ func TestParseSessions(t *testing.T) {
 			[]Session{{VRF: "Vrf1", Interface: "swp1", State: "Established", Established: true, RemoteAS: 65000, PrefixesReceived: 7}},
 		},
 		"AS numbers with dots": {`{"default":{"swp1":{"bgpState":"Active","remoteAs":"64086.59904"}}}`, []Session{{Interface: "swp1", State: "Active", RemoteAS: 4200000000}}},
-		"no instance":          {"{\n}\n", nil},
-		"a sentence":           {"% BGP instance not found\n", nil},
-		"nothing":              {"", nil},
+		"too many prefixes": {
+			`{"default":{"swp1":{"bgpState":"Idle","remoteAs":65000,"prefixesConfigExceedMax":"Peer had exceeded the max. no. of prefixes configured."}}}`,
+			[]Session{{Interface: "swp1", State: "Idle (PfxCt)", RemoteAS: 65000}},
+		},
+		"no instance": {"{\n}\n", nil},
+		"a sentence":  {"% BGP instance not found\n", nil},
+		"nothing":     {"", nil},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
