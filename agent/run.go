@@ -7,6 +7,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -32,6 +33,9 @@ func runCommand() *cobra.Command {
 	return cmd
 }
 
+// fabricWait is how long machines wait for the fabric when their switch boots, and no longer: two machines of one leaf need none.
+const fabricWait = 20 * time.Second
+
 func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	sw, err := openSystem(ctx, cfg, log)
 	if err != nil {
@@ -54,7 +58,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
-		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL,
+		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL, FabricWait: fabricWait,
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
 		Kernel: kernelReport(kernel, sys), BootID: boot, Metrics: cfg.Metrics.Address, MetricsDevice: cfg.Metrics.Device,
 		Templates: sw.templates, TemplatesRefused: sw.refused, Log: log,

@@ -169,7 +169,8 @@ func differ(before, after []string) error {
 // caches.
 func switchState(ctx context.Context, t *testing.T, f *fabric.Fabric, name string) []string {
 	t.Helper()
-	text := sh(ctx, t, f, name, `
+	// It is looked at to the end: who waits for a state wants to be told what differs, not that time was up while it was read.
+	text := sh(context.WithoutCancel(ctx), t, f, name, `
 ip -o -d link show | sed -E 's/^[0-9]+: //; s/@if[0-9]+//; s/(bridge_id|designated_[a-z]+|[a-z_]*timer|fdb_n_learned|gc_timer|tcn_timer|hello_timer) +[^ ]+//g; s/link-netnsid [0-9]+//' | sed 's/^/link /'
 ip -o addr show | sed -E 's/^[0-9]+: //; s/valid_lft.*//' | sed 's/^/addr /'
 bridge -o vlan show | sed 's/^/vlan /'

@@ -49,6 +49,7 @@ type Config struct {
 	// CutOff tells whether etcd gives no answer at all until ctx ends.
 	CutOff                                func(ctx context.Context) bool
 	ConfirmWindow, FullPass, HeartbeatTTL time.Duration
+	FabricWait                            time.Duration // see reconcile.Config
 	// SendLLDP makes the agent send LLDP; Discover makes it listen. Ports tells which ports are ours.
 	SendLLDP, Discover bool
 	Ports              func(port string) bool
@@ -74,7 +75,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var err error
 	a.loop, err = reconcile.New(reconcile.Config{
 		System: cfg.System, Health: health{a}, StateDir: cfg.StateDir, ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass,
-		OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
+		FabricWait: cfg.FabricWait, OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)

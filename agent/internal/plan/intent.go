@@ -32,6 +32,8 @@ type Facts struct {
 	TakenVLANs  []uint16
 	// Ranges to choose from; the zero value means DefaultRanges.
 	Ranges Ranges
+	// Held are ports that do not come up in a VRF yet, as the fabric behind the switch is not there.
+	Held map[string]bool
 	// BFDInterval is in milliseconds; 0 means the templates' default.
 	BFDInterval int
 	// Protect says how the switch protects itself from machines.

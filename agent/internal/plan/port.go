@@ -1,6 +1,7 @@
 package plan
 
 import (
+	"errors"
 	"maps"
 	"slices"
 
@@ -16,6 +17,7 @@ func (b *build) desirePorts() {
 		port := Port{MTU: b.config.LinkMTU(), Up: true}
 		if placed(p.Role) {
 			b.stand(&port, b.placements[p.Name])
+			b.hold(p.Name, &port)
 		}
 		b.kernel.Ports[p.Name] = port
 	}
@@ -30,6 +32,17 @@ func (b *build) stand(port *Port, intent netmodel.PortIntent) {
 		port.Master, port.Isolated, port.VLANs = BridgeName, true, access(b.config.Provisioning.VLAN)
 	default:
 		port.Up = false
+	}
+}
+
+// errHeld is why a port in a VRF is down while its switch boots.
+var errHeld = errors.New("waits for the sessions of the uplinks: until then, machines would lose here what they send")
+
+// hold leaves a port down that would be a way to nowhere.
+func (b *build) hold(name string, port *Port) {
+	if port.Up && port.Master != BridgeName && b.facts.Held[name] {
+		port.Up = false
+		b.problem(name, errHeld)
 	}
 }
 

@@ -27,6 +27,9 @@ type Config struct {
 	StateDir string
 	// ConfirmWindow is how long a change may be reverted, FullPass how often everything is compared without a kick.
 	ConfirmWindow, FullPass time.Duration
+	// FabricWait is how long after the start ports that are down wait for the sessions of the uplinks before they enter VRFs all the
+	// same; 0 means not at all.
+	FabricWait time.Duration
 	// OnReport gets the outcome of every pass. It must not block.
 	OnReport func(Report)
 	// Meter counts what is done; nil means that nobody counts.
@@ -89,6 +92,9 @@ type Loop struct {
 	config  netmodel.SwitchConfig // the last one that was read back whole
 	failing failing
 	last    Report
+	started time.Time
+	fabric  bool          // was there, or is waited for no more
+	holding bool          // ports are held down until then
 	acted   []plan.Result // what the present pass did
 }
 
@@ -131,6 +137,7 @@ func (l *Loop) Kick(why string) { l.kicks.kick(why, event) }
 // Run reconciles until ctx ends. It leaves the data plane as it is.
 func (l *Loop) Run(ctx context.Context) error {
 	defer l.journal.close()
+	l.started = time.Now()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	wg.Go(func() { l.confirm(ctx) })
@@ -144,5 +151,8 @@ func (l *Loop) Run(ctx context.Context) error {
 		o := l.pass(ctx, why, u)
 		l.metered(began, o)
 		pace.passed(time.Now(), o, u)
+		if l.holding {
+			pace.soon(time.Now(), fabricPoll)
+		}
 	}
 }

@@ -40,6 +40,8 @@ type bench struct {
 	at       []time.Time
 	sessions map[string]netmodel.SessionStatus
 	cutOff   bool
+
+	fabricWait time.Duration
 }
 
 func newBench(t *testing.T) *bench {
@@ -74,7 +76,7 @@ func (b *bench) start(sys system.System) (stop func()) {
 	b.t.Helper()
 	var err error
 	b.loop, err = New(Config{
-		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, Log: slog.New(slog.DiscardHandler),
+		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, FabricWait: b.fabricWait, Log: slog.New(slog.DiscardHandler),
 		OnReport: func(r Report) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

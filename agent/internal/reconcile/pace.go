@@ -57,3 +57,10 @@ func (p *pace) passed(now time.Time, o outcome, u urgency) {
 		p.due = now.Add(p.retry)
 	} // an event that found the same failure does not put the retry off
 }
+
+// soon has the loop look again within a time, without any kick.
+func (p *pace) soon(now time.Time, within time.Duration) {
+	if at := now.Add(within); at.Before(p.due) {
+		p.due = at
+	}
+}

@@ -113,7 +113,9 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 		return r, fmt.Errorf("read facts: %w", err)
 	}
 	var desired plan.State
-	desired, r.assigned, r.problems, err = plan.Desired(in, r.facts.Observing(r.observed, l.kept.Assigned))
+	facts := r.facts.Observing(r.observed, l.kept.Assigned)
+	facts.Held = l.holdPorts(r.observed, in.Config)
+	desired, r.assigned, r.problems, err = plan.Desired(in, facts)
 	if err != nil {
 		return r, fmt.Errorf("plan: %w", err)
 	}
