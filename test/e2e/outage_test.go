@@ -99,9 +99,31 @@ type bound struct {
 	limit time.Duration
 }
 
+// tries is how often a fault may exceed its bounds in a row: a guest on a busy host stands still now and then, which costs what no switch
+// would. What exceeds them always is no such thing.
+const tries = 3
+
 // befalls inflicts a fault and asserts that neither it nor its mending costs a pair more than its bound, or the mending anything at
-// all where it should be free.
+// all where it should be free. What was measured is printed, each time.
 func (x fault) befalls(ctx context.Context, t *testing.T, f *fabric.Fabric, bounds ...bound) {
+	t.Helper()
+	for try := 1; ; try++ {
+		exceeded := x.once(ctx, t, f, bounds)
+		if len(exceeded) == 0 {
+			return
+		}
+		for _, what := range exceeded {
+			t.Logf("%s (try %d of %d)", what, try, tries)
+		}
+		if try == tries {
+			t.Errorf("%s exceeds its bounds %d times in a row: %s", x.what, tries, strings.Join(exceeded, "; "))
+			return
+		}
+	}
+}
+
+// once inflicts a fault, mends it and says which bounds were exceeded.
+func (x fault) once(ctx context.Context, t *testing.T, f *fabric.Fabric, bounds []bound) (exceeded []string) {
 	t.Helper()
 	await(ctx, t, x.what+": all ways are there before", x.everything)
 	var pairs []pair
@@ -117,7 +139,7 @@ func (x fault) befalls(ctx context.Context, t *testing.T, f *fabric.Fabric, boun
 	}, pairs...)
 	for i, b := range bounds {
 		if worst[i].Outage > b.limit {
-			t.Errorf("%s: %s: an outage of %v, more than %v", x.what, b.name, worst[i].Outage, b.limit)
+			exceeded = append(exceeded, fmt.Sprintf("%s: %s: an outage of %v, more than %v", x.what, b.name, worst[i].Outage, b.limit))
 		}
 	}
 	back := measured(ctx, t, f, x.what+", mended", func() {
@@ -129,9 +151,10 @@ func (x fault) befalls(ctx context.Context, t *testing.T, f *fabric.Fabric, boun
 	}, pairs...)
 	for i, b := range bounds {
 		if back[i].Outage > b.limit || x.free && back[i].Lost > 0 {
-			t.Errorf("%s: %s: %d packets were lost on the return, longest gap %v", x.what, b.name, back[i].Lost, back[i].Gap)
+			exceeded = append(exceeded, fmt.Sprintf("%s: %s: %d packets were lost on the return, longest gap %v", x.what, b.name, back[i].Lost, back[i].Gap))
 		}
 	}
+	return exceeded
 }
 
 // whole says whether every way between the machines is there: both machines use both leaves, each leaf both leaves of the other rack,
