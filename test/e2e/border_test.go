@@ -48,9 +48,12 @@ func TestBorder(t *testing.T) {
 	}
 	onFabricOf(t, topology, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 		await(ctx, t, "the border knows all switches", func(ctx context.Context) error { return knowsLoopbacks(ctx, f, border) })
-		before := switchState(ctx, t, f, border)
 		private := network(ctx, t, f, "private", "10.1.0.0/24", "fd01::/64")
 		x := begin(ctx, t, f)
+		x.end(ctx, t) // the kernel shows a port that was up once, and a bridge that had one, otherwise than new ones
+		await(ctx, t, "the border has tidied up", func(ctx context.Context) error { return idle(ctx, f, border) })
+		before := switchState(ctx, t, f, border)
+		x = begin(ctx, t, f)
 		x.assertCounted(ctx, t)
 		alone := allocate(ctx, t, f, private.Id, "machine02")
 
