@@ -3,14 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/config"
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/agent/internal/system/identify"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/agent/internal/system/nft"
 	"github.com/pointsman/pointsman/agent/internal/templates"
@@ -19,7 +23,7 @@ import (
 
 // opened is a switch that can be observed.
 type opened struct {
-	sys *linux.System
+	sys system.Switch
 	frr *frr.Client
 	// templates says which ones are in force, "" if they are the built-in ones; refused is why an operator's are not, or nil.
 	templates string
@@ -31,8 +35,22 @@ func (o opened) close() {
 	o.sys.Close()
 }
 
-// openSystem opens the network OS and FRR, and puts an operator's templates in force if they hold.
+// backends open a network OS by its word, with what all of them need.
+var backends = map[identify.OS]func(linux.Options) (system.Switch, error){
+	identify.Linux: func(o linux.Options) (system.Switch, error) { return linux.New(o) },
+}
+
+// openSystem opens the network OS that the switch runs and FRR, and puts an operator's templates in force if they hold.
 func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opened, error) {
+	found, err := identify.On(os.DirFS("/"), cfg.NetworkOS)
+	if err != nil {
+		return opened{}, err
+	}
+	open, ok := backends[found.OS]
+	if !ok {
+		return opened{}, fmt.Errorf("open the switch: it runs %s (%s), which this agent cannot configure; network-os: linux treats it as plain Linux", found.OS, found.Why)
+	}
+	log.Info("network operating system", "os", found.OS, "version", found.Version, "by", found.Why)
 	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
 	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
 	if err := nft.Supported(); err == nil {
@@ -40,7 +58,7 @@ func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opene
 	} else if cfg.Protect.Enabled {
 		log.Warn("self-protection is off: this kernel has no nftables as it needs them (Linux 5.10, families inet and netdev)", "err", err)
 	}
-	sys, err := linux.New(options)
+	sys, err := open(options)
 	if err != nil {
 		_ = routing.Close()
 		return opened{}, err

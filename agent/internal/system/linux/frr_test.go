@@ -1,7 +1,6 @@
 package linux
 
 import (
-	"fmt"
 	"net/netip"
 	"path/filepath"
 	"regexp"
@@ -146,9 +145,18 @@ func (l *leaf) mustBeQuiet(daemons *frrguest.FRR, intent plan.Intent) {
 		l.Errorf("a second pass has work: %v", ops)
 	}
 	log, _ := daemons.Log(from)
+	for _, line := range told(log) {
+		l.Errorf("in a second pass FRR was told %q", line)
+	}
+}
+
+// told returns the commands in a log of FRR's that may change something.
+func told(log string) []string {
+	var out []string
 	for _, m := range regexp.MustCompile(`vty\[\d+\]@[^#>\n]*[#>] ([^\n]+)`).FindAllStringSubmatch(log, -1) {
 		if word, _, _ := strings.Cut(strings.TrimSpace(m[1]), " "); word != "show" && word != "enable" && word != "end" {
-			l.Error(fmt.Errorf("in a second pass FRR was told %q", m[1]))
+			out = append(out, m[1])
 		}
 	}
+	return out
 }

@@ -10,19 +10,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/google/go-cmp/cmp"
-	"github.com/google/go-cmp/cmp/cmpopts"
 	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance"
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/lab/guesttest"
 )
 
 func TestMain(m *testing.M) { guesttest.Main(m) }
-
-var netipValues = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
 
 // fakeFRR is FRR as text: it accepts what the model says it would.
 type fakeFRR struct {
@@ -48,7 +45,7 @@ type leaf struct {
 	*System
 	frr      *fakeFRR // nil with real FRR
 	machines []int    // process of each port's machine
-	stored   plan.Assignments
+	agent    *conformance.Agent
 }
 
 const portCount = 4
@@ -75,6 +72,7 @@ func (l *leaf) openWith(o Options) {
 		l.Fatal(err)
 	}
 	l.Cleanup(l.System.Close)
+	l.agent = &conformance.Agent{System: l.System}
 }
 
 // newDevices makes the ports of a leaf, and the machines on them.
@@ -99,7 +97,7 @@ func newDevices(t *testing.T) *leaf {
 // machine starts a process in a namespace of its own, which is the machine on a port.
 func (l *leaf) machine() int {
 	l.Helper()
-	cmd := exec.Command("unshare", "-n", "sleep", "300")
+	cmd := exec.Command("unshare", "-n", "sleep", "infinity")
 	if err := cmd.Start(); err != nil {
 		l.Fatal(err)
 	}
@@ -168,57 +166,11 @@ func tenantPort(port string, vni netmodel.VNI, host byte) netmodel.PortIntent {
 // plan observes and compares.
 func (l *leaf) plan(intent plan.Intent) (plan.State, []plan.Op) {
 	l.Helper()
-	observed, err := l.Observe(l.Context())
-	if err != nil {
-		l.Fatal(err)
-	}
-	if len(observed.Unknown) > 0 {
-		l.Fatalf("unknown: %v", observed.Unknown)
-	}
-	facts, err := l.Facts(l.Context())
-	if err != nil {
-		l.Fatal(err)
-	}
-	want, assigned, problems, err := plan.Desired(intent, facts.Observing(observed, l.stored))
-	if err != nil || len(problems) > 0 {
-		l.Fatal(err, problems)
-	}
-	l.stored = assigned
-	return want, plan.Diff(observed, want)
+	return l.agent.Plan(l.T, intent)
 }
 
 // converge leads the leaf to an intent in one pass, and compares what it is then with what was wanted.
 func (l *leaf) converge(intent plan.Intent) []plan.Op {
 	l.Helper()
-	want, ops := l.plan(intent)
-	for _, r := range l.Apply(l.Context(), ops) {
-		if r.Err != nil {
-			l.Error(r.Err)
-		}
-	}
-	got, err := l.Observe(l.Context())
-	if err != nil {
-		l.Fatal(err)
-	}
-	for name, p := range got.Kernel.Ports {
-		p.OperUp = false
-		got.Kernel.Ports[name] = p
-	}
-	for p, owner := range got.Kernel.Loopback {
-		if owner == plan.Foreign {
-			delete(got.Kernel.Loopback, p)
-		}
-	}
-	for path := range got.Kernel.Sysctls {
-		if _, ok := want.Kernel.Sysctls[path]; !ok {
-			delete(got.Kernel.Sysctls, path)
-		}
-	}
-	if diff := cmp.Diff(want.Kernel, got.Kernel, netipValues); diff != "" {
-		l.Errorf("the switch is not as desired (-want +got):\n%s", diff)
-	}
-	if rest := plan.Diff(got, want); len(rest) > 0 {
-		l.Errorf("a second pass has work: %v", rest)
-	}
-	return ops
+	return l.agent.Converge(l.T, intent)
 }

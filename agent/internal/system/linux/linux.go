@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -63,10 +64,7 @@ type System struct {
 	route       *socket
 }
 
-var (
-	_ system.System = (*System)(nil)
-	_ system.Routes = (*System)(nil)
-)
+var _ system.Switch = (*System)(nil)
 
 // New opens the kernel of the calling thread's network namespace.
 func New(o Options) (*System, error) {
@@ -89,13 +87,21 @@ func New(o Options) (*System, error) {
 	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
 }
 
-// UseTemplates makes these render FRR's configuration; nil means the built-in ones. It is called before anything is observed.
+// UseTemplates implements system.Switch.
 func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 
-// Close releases the kernel's side.
+// Keep implements system.Switch: router MACs and groups of next hops are kept.
+func (s *System) Keep(ctx context.Context, groups func(context.Context) (map[uint32][]uint32, error)) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.KeepRouterMACs(ctx) })
+	wg.Go(func() { s.KeepNexthopGroups(ctx, groups) })
+	wg.Wait()
+}
+
+// Close implements system.Switch.
 func (s *System) Close() { s.route.close() }
 
-// Protects reports whether the switch keeps machines off its CPU by a table of nftables.
+// Protects implements system.Switch.
 func (s *System) Protects() bool { return s.protect.On }
 
 // Name implements system.System.
@@ -145,7 +151,9 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	if err != nil {
 		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
 	}
-	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Protect: s.protect, Templates: s.templates}
+	f := plan.Facts{
+		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
+	}
 	for _, l := range links {
 		_, svi := sviOf(l)
 		switch {

@@ -59,37 +59,6 @@ func (r *recorder) take() []syscall.NetlinkMessage {
 	}
 }
 
-// On a converged switch, a pass writes nothing: no event of any kind, no change of FRR.
-func TestSecondPassIsSilent(t *testing.T) {
-	l := newLeaf(t)
-	intent := leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2))
-	l.converge(intent)
-	var groups []uint
-	for g := uint(1); g <= 36; g++ {
-		if g != unix.RTNLGRP_NEIGH && g != unix.RTNLGRP_ND_USEROPT { // the machines speak when they like
-			groups = append(groups, g)
-		}
-	}
-	heard := record(t, groups...)
-	time.Sleep(3 * time.Second) // until duplicate address detection on the provisioning SVI is over
-	heard.take()
-	configured := l.frr.configured
-	for range 3 {
-		_, ops := l.plan(intent)
-		l.Apply(t.Context(), ops)
-	}
-	for _, m := range heard.take() {
-		t.Errorf("a pass on a converged switch caused netlink message type %d: %x", m.Header.Type, m.Data)
-	}
-	if l.frr.configured != configured {
-		t.Error("a pass on a converged switch configured FRR")
-	}
-	l.ip("link set swp3 mtu 1500") // the control: the recorder does hear
-	if len(heard.take()) == 0 {
-		t.Error("the recorder is deaf")
-	}
-}
-
 // Seen from outside, a port that moves is never up anywhere but in its old and its new VRF, and everybody else hears nothing.
 func TestMovesAsSeenFromOutside(t *testing.T) {
 	l := newLeaf(t)
