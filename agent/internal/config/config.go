@@ -43,7 +43,7 @@ type Config struct {
 	Insecure bool `yaml:"insecure"`
 	// NetworkOS is auto, linux, cumulus or sonic; auto goes by what the switch says of itself.
 	NetworkOS identify.OS `yaml:"network-os"`
-	FRR       FRR    `yaml:"frr"`
+	FRR       FRR         `yaml:"frr"`
 	// Management are ports that the agent leaves alone, besides those in VRF mgmt.
 	Management []string `yaml:"management-ports"`
 	// LogLevel is debug, info, warn or error.
