@@ -242,6 +242,8 @@ type Capabilities struct {
 	MaxVRFs int
 	// FirstVLAN and LastVLAN are the VLAN ids that it takes, ends included.
 	FirstVLAN, LastVLAN uint16
+	// FirstReservedVLAN and LastReservedVLAN are those among them that the switch keeps for itself; 0 if none.
+	FirstReservedVLAN, LastReservedVLAN uint16
 	// VRFName is the form of a VRF's name, as a regular expression; MaxDeviceName is how many characters any device's name has at most.
 	VRFName       string
 	MaxDeviceName int

@@ -221,6 +221,7 @@ func capabilitiesToProto(v netmodel.Capabilities) *apiv1.Capabilities {
 	return &apiv1.Capabilities{
 		MaxVrfs: uint32(v.MaxVRFs), FirstVlan: uint32(v.FirstVLAN), LastVlan: uint32(v.LastVLAN), VrfName: v.VRFName, MaxDeviceName: uint32(v.MaxDeviceName),
 		NeighbourSuppression: v.NeighbourSuppression, PortIsolation: v.PortIsolation,
+		FirstReservedVlan: uint32(v.FirstReservedVLAN), LastReservedVlan: uint32(v.LastReservedVLAN),
 	}
 }
 
@@ -236,6 +237,7 @@ func capabilitiesFromProto(m *apiv1.Capabilities) netmodel.Capabilities {
 	return netmodel.Capabilities{
 		MaxVRFs: int(m.GetMaxVrfs()), FirstVLAN: uint16(m.GetFirstVlan()), LastVLAN: uint16(m.GetLastVlan()), VRFName: m.GetVrfName(), MaxDeviceName: int(m.GetMaxDeviceName()),
 		NeighbourSuppression: m.GetNeighbourSuppression(), PortIsolation: m.GetPortIsolation(),
+		FirstReservedVLAN: uint16(m.GetFirstReservedVlan()), LastReservedVLAN: uint16(m.GetLastReservedVlan()),
 	}
 }
 

@@ -34,7 +34,17 @@ func (b *build) narrow(c Capabilities) error {
 	}
 	b.limits = limits{c, form}
 	b.ranges.FirstVLAN, b.ranges.LastVLAN = max(b.ranges.FirstVLAN, c.FirstVLAN), min(b.ranges.LastVLAN, c.LastVLAN)
+	if b.limits.reserves(b.ranges.FirstVLAN) {
+		b.ranges.FirstVLAN = c.LastReservedVLAN + 1
+	} else if c.FirstReservedVLAN > b.ranges.FirstVLAN {
+		b.ranges.LastVLAN = min(b.ranges.LastVLAN, c.FirstReservedVLAN-1)
+	}
 	return nil
+}
+
+// reserves reports whether the switch keeps a VLAN for itself.
+func (l limits) reserves(vlan uint16) bool {
+	return l.FirstReservedVLAN > 0 && vlan >= l.FirstReservedVLAN && vlan <= l.LastReservedVLAN
 }
 
 // roomFor tells why a tenant's VRF does not fit beside those that are there by now, or nil.

@@ -15,12 +15,15 @@ func TestCapabilities(t *testing.T) {
 		change func(*plan.Capabilities)
 		want   string // problem of swp1, "" if there is none
 	}{
-		"as Linux":             {func(*plan.Capabilities) {}, ""},
-		"room for three VRFs":  {func(c *plan.Capabilities) { c.MaxVRFs = 3 }, ""},
-		"room for two VRFs":    {func(c *plan.Capabilities) { c.MaxVRFs = 2 }, `VRF "Vrf104002" does not fit: the switch has 2 already`},
-		"two VLANs for VNIs":   {func(c *plan.Capabilities) { c.LastVLAN = 1001 }, ""},
-		"one VLAN for VNIs":    {func(c *plan.Capabilities) { c.LastVLAN = 1000 }, `VNI of VRF "Vrf104002" gets no VLAN: all of 1000-1000 are used`},
-		"another form of name": {func(c *plan.Capabilities) { c.VRFName = "^Vrf104001$" }, `VRF name "Vrf104002" is not of the form ^Vrf104001$`},
+		"as Linux":              {func(*plan.Capabilities) {}, ""},
+		"room for three VRFs":   {func(c *plan.Capabilities) { c.MaxVRFs = 3 }, ""},
+		"room for two VRFs":     {func(c *plan.Capabilities) { c.MaxVRFs = 2 }, `VRF "Vrf104002" does not fit: the switch has 2 already`},
+		"two VLANs for VNIs":    {func(c *plan.Capabilities) { c.LastVLAN = 1001 }, ""},
+		"one VLAN for VNIs":     {func(c *plan.Capabilities) { c.LastVLAN = 1000 }, `VNI of VRF "Vrf104002" gets no VLAN: all of 1000-1000 are used`},
+		"VLANs kept from 1002":  {func(c *plan.Capabilities) { c.FirstReservedVLAN, c.LastReservedVLAN = 1002, 4000 }, ""},
+		"VLANs kept from 1001":  {func(c *plan.Capabilities) { c.FirstReservedVLAN, c.LastReservedVLAN = 1001, 4000 }, "all of 1000-1000 are used"},
+		"VLANs kept up to 3998": {func(c *plan.Capabilities) { c.FirstReservedVLAN, c.LastReservedVLAN = 900, 3998 }, "all of 3999-3999 are used"},
+		"another form of name":  {func(c *plan.Capabilities) { c.VRFName = "^Vrf104001$" }, `VRF name "Vrf104002" is not of the form ^Vrf104001$`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			facts := leafFacts()
@@ -58,6 +61,16 @@ func TestWhatASwitchCannotIsNotAsked(t *testing.T) {
 	facts.Capabilities.MaxDeviceName = 3
 	if _, _, problems, _ := plan.Desired(leafIntent(), facts); len(problems) == 0 || !strings.Contains(problems[0].Error(), "longer than the 3 characters") {
 		t.Errorf("problems %v", problems)
+	}
+}
+
+// A provisioning VLAN that the switch keeps for itself makes no sense.
+func TestReservedProvisioningVLAN(t *testing.T) {
+	facts := leafFacts()
+	facts.Capabilities = plan.LinuxCapabilities
+	facts.Capabilities.FirstReservedVLAN, facts.Capabilities.LastReservedVLAN = 15, 25
+	if _, _, _, err := plan.Desired(leafIntent(), facts); err == nil || !strings.Contains(err.Error(), "one of 15-25") {
+		t.Errorf("error %v", err)
 	}
 }
 

@@ -95,6 +95,9 @@ func (b *build) checkConfig() error {
 	if v := c.Provisioning.VLAN; v != 0 && (v < b.limits.FirstVLAN || v > b.limits.LastVLAN || v >= b.ranges.FirstVLAN && v <= b.ranges.LastVLAN) {
 		errs = append(errs, fmt.Errorf("provisioning VLAN %d is not in %d-%d, or lies in the VNIs' range %d-%d", v, b.limits.FirstVLAN, b.limits.LastVLAN, b.ranges.FirstVLAN, b.ranges.LastVLAN))
 	}
+	if v := c.Provisioning.VLAN; b.limits.reserves(v) {
+		errs = append(errs, fmt.Errorf("provisioning VLAN %d is one of %d-%d, which the switch keeps for itself", v, b.limits.FirstReservedVLAN, b.limits.LastReservedVLAN))
+	}
 	names := map[string]bool{}
 	for _, p := range c.Ports {
 		if names[p.Name] {

@@ -92,7 +92,11 @@ func capabilities(c *apiv1.Capabilities) string {
 	if c.GetMaxVrfs() > 0 {
 		out[0] = fmt.Sprintf("%d VRFs", c.GetMaxVrfs())
 	}
-	out = append(out, fmt.Sprintf("VLANs %d-%d", c.GetFirstVlan(), c.GetLastVlan()), fmt.Sprintf("names of %d", c.GetMaxDeviceName()))
+	vlans := fmt.Sprintf("VLANs %d-%d", c.GetFirstVlan(), c.GetLastVlan())
+	if c.GetFirstReservedVlan() > 0 {
+		vlans += fmt.Sprintf(" without %d-%d", c.GetFirstReservedVlan(), c.GetLastReservedVlan())
+	}
+	out = append(out, vlans, fmt.Sprintf("names of %d", c.GetMaxDeviceName()))
 	for _, can := range []struct {
 		does bool
 		what string

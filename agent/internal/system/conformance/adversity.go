@@ -27,9 +27,19 @@ func (r *run) restarts() {
 				r.undisturbed(l, "killed after "+done[len(done)-1].String())
 			}
 			r.restart()
-			r.becomes(fmt.Sprintf("%s, after a death at step %d", l.name, limit), l.to)
+			r.arrives(l)
+			if r.Failed() {
+				r.Fatalf("%s, after a death at step %d", l.name, limit)
+			}
 		}
 	}
+}
+
+// arrives ends a leg. What the switch is then, others see at the next look.
+func (r *run) arrives(l leg) {
+	r.Helper()
+	r.agent.Converge(r.T, l.to)
+	r.seen = r.expected(l.to)
 }
 
 var errBroken = errors.New("broken on purpose")
@@ -46,7 +56,10 @@ func (r *run) failures() {
 				broken = true
 				r.failing(l, ops, steps[n])
 			}
-			r.becomes(fmt.Sprintf("%s, after a failure of step %d", l.name, n+1), l.to)
+			r.arrives(l)
+			if r.Failed() {
+				r.Fatalf("%s, after a failure of step %d", l.name, n+1)
+			}
 		}
 	}
 }

@@ -40,6 +40,13 @@ type Switch interface {
 	Disturb(port string)
 }
 
+// Prover is a Switch whose OS can be asked whether the switch is what the OS would make of it at its next start. It may take long, so
+// that it is asked at the end of each behaviour.
+type Prover interface {
+	// Proven returns what it finds fault with, or nil.
+	Proven() error
+}
+
 // Run runs the suite.
 func Run(t *testing.T, b Bench) {
 	for _, behaviour := range []struct {
@@ -62,6 +69,7 @@ func Run(t *testing.T, b Bench) {
 			r := &run{T: t, Switch: sw, agent: &Agent{System: sw.Open()}}
 			r.p, r.uplink = sw.Ports()
 			behaviour.run(r)
+			r.proven()
 		})
 	}
 }
@@ -74,6 +82,15 @@ type run struct {
 	p      [3]string
 	uplink string
 	seen   View // by the last becomes
+}
+
+func (r *run) proven() {
+	r.Helper()
+	if p, ok := r.Switch.(Prover); ok && !r.Failed() {
+		if err := p.Proven(); err != nil {
+			r.Error(err)
+		}
+	}
 }
 
 // restart starts the agent anew.

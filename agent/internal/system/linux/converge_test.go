@@ -39,12 +39,12 @@ func TestDevicesAsIproute2SeesThem(t *testing.T) {
 		{"ip addr show dev lo", "10.255.0.11/32"},
 		{"ip -6 addr show dev swp1 scope link", "fe80::"},
 	} {
-		if out := strings.Join(strings.Fields(l.run(c.command)), " "); !strings.Contains(out, c.want) {
+		if out := strings.Join(strings.Fields(l.Command(c.command)), " "); !strings.Contains(out, c.want) {
 			t.Errorf("%s does not say %q:\n%s", c.command, c.want, out)
 		}
 	}
 	for _, family := range []string{"-4", "-6"} {
-		rules := l.ip("%s rule", family)
+		rules := l.IP("%s rule", family)
 		if strings.Count(rules, "l3mdev") != 1 {
 			t.Errorf("there is not one l3mdev rule:\n%s", rules)
 		}
@@ -118,7 +118,7 @@ func TestRepairsDrift(t *testing.T) {
 		}},
 	} {
 		for _, c := range drift.commands {
-			l.run(c)
+			l.Command(c)
 		}
 		var got []string
 		for _, op := range l.converge(intent) {
@@ -133,7 +133,7 @@ func TestRepairsDrift(t *testing.T) {
 // The numbers of what is not ours are avoided.
 func TestForeignNumbersAreAvoided(t *testing.T) {
 	l := newLeaf(t)
-	l.ip("link add mgmt type vrf table 1001")
+	l.IP("link add mgmt type vrf table 1001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1)))
 	if table := l.agent.Stored.Tables["Vrf104001"]; table != 1002 {
 		t.Errorf("the tenant's VRF has table %d; 1001 is taken, 1002 was the lowest free", table)
@@ -144,7 +144,7 @@ func TestForeignNumbersAreAvoided(t *testing.T) {
 func TestOneFailureIsolates(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent())
-	l.ip("link add Vrf104001 type dummy") // in the place of the VRF
+	l.IP("link add Vrf104001 type dummy") // in the place of the VRF
 	_, ops := l.plan(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
 	failed := map[string]bool{}
 	for _, r := range l.Apply(t.Context(), ops) {
@@ -167,6 +167,6 @@ func TestOneFailureIsolates(t *testing.T) {
 	if p := st.Kernel.Ports["swp2"]; p.Master != netmodel.VRFName(104002) || !p.Up {
 		t.Errorf("swp2 was not served: %+v", p)
 	}
-	l.ip("link del Vrf104001")
+	l.IP("link del Vrf104001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
 }

@@ -2,18 +2,12 @@ package linux
 
 import (
 	"context"
-	"fmt"
 	"net/netip"
-	"os"
-	"os/exec"
-	"runtime"
-	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/lab/guesttest"
@@ -41,18 +35,15 @@ func (f *fakeFRR) Save(_ context.Context, text string) (err error) {
 
 // leaf is a switch in a network namespace of its own, with real devices. Its test keeps to one thread, whose namespace it is.
 type leaf struct {
-	*testing.T
+	*kernelbench.Devices
 	*System
-	frr      *fakeFRR // nil with real FRR
-	machines []int    // process of each port's machine
-	agent    *conformance.Agent
+	frr   *fakeFRR // nil with real FRR
+	agent *conformance.Agent
 }
-
-const portCount = 4
 
 func newLeaf(t *testing.T) *leaf {
 	t.Helper()
-	l := newDevices(t)
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	l.frr = &fakeFRR{}
 	l.open(l.frr)
 	return l
@@ -66,75 +57,13 @@ func (l *leaf) open(routing FRR) {
 
 func (l *leaf) openWith(o Options) {
 	l.Helper()
-	o.Management = []string{"eth0", "up0"}
+	o.Management = kernelbench.Management
 	var err error
 	if l.System, err = New(o); err != nil {
 		l.Fatal(err)
 	}
 	l.Cleanup(l.System.Close)
 	l.agent = &conformance.Agent{System: l.System}
-}
-
-// newDevices makes the ports of a leaf, and the machines on them.
-func newDevices(t *testing.T) *leaf {
-	t.Helper()
-	runtime.LockOSThread() // never unlocked: the thread goes with the goroutine, and the namespace with it
-	if err := unix.Unshare(unix.CLONE_NEWNET); err != nil {
-		t.Fatal(err)
-	}
-	l := &leaf{T: t}
-	for i := 1; i <= portCount; i++ {
-		machine := l.machine()
-		l.machines = append(l.machines, machine)
-		// Where both ends happen to have one index, the kernel takes the link for no pair, and notices its carrier up to a second late.
-		l.ip("link add swp%d index %d type veth peer name m%d netns %d", i, 100+i, i, machine)
-		l.run(fmt.Sprintf("nsenter -t %d -n ip link set m%d mtu 9216 up", machine, i))
-	}
-	l.ip("link add eth0 type veth peer name up0")
-	return l
-}
-
-// machine starts a process in a namespace of its own, which is the machine on a port.
-func (l *leaf) machine() int {
-	l.Helper()
-	cmd := exec.Command("unshare", "-n", "sleep", "infinity")
-	if err := cmd.Start(); err != nil {
-		l.Fatal(err)
-	}
-	l.Cleanup(func() {
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-	})
-	// Until it has left our namespace, it is no other.
-	own, err := os.Readlink("/proc/thread-self/ns/net")
-	if err != nil {
-		l.Fatal(err)
-	}
-	for {
-		other, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/net", cmd.Process.Pid))
-		if err != nil {
-			l.Fatal(err)
-		}
-		if other != own {
-			return cmd.Process.Pid
-		}
-		runtime.Gosched()
-	}
-}
-
-func (l *leaf) ip(format string, args ...any) string {
-	l.Helper()
-	return l.run("ip " + fmt.Sprintf(format, args...))
-}
-
-func (l *leaf) run(command string) string {
-	l.Helper()
-	words := strings.Fields(command)
-	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
-	if err != nil {
-		l.Fatalf("%s: %v: %s", command, err, out)
-	}
-	return string(out)
 }
 
 func leafIntent(ports ...netmodel.PortIntent) plan.Intent {

@@ -43,6 +43,11 @@ type Options struct {
 	FRR FRR
 	// Management are ports that are not ours to touch, besides the members of VRF mgmt. Default: eth0.
 	Management []string
+	// PortName tells whether a device's name is a front-panel port's; nil takes any.
+	PortName func(string) bool
+	// Unlabelled leaves our addresses on lo without the label that marks them: for a network OS that knows them otherwise, and does
+	// not expect one.
+	Unlabelled bool
 	// BFDInterval is how often BFD packets are sent and expected; 0 means the templates' default.
 	BFDInterval time.Duration
 	// Protection is our table of nftables; nil where the kernel has none.
@@ -56,6 +61,7 @@ type Options struct {
 type System struct {
 	frr         FRR
 	management  []string
+	portName    func(string) bool
 	bfdInterval time.Duration
 	templates   *frrtemplates.Set
 	protection  Protection
@@ -84,7 +90,10 @@ func New(o Options) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
+	if !o.Unlabelled {
+		route.label = loopbackLabel
+	}
+	return &System{frr: o.FRR, management: o.Management, portName: o.PortName, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
 }
 
 // UseTemplates implements system.Switch.
@@ -113,7 +122,7 @@ const managementVRF = "mgmt"
 // isPort reports whether a device looks like a front-panel port: Ethernet, real or (in a lab) a veth, and nobody's management.
 func (s *System) isPort(l link, master string) bool {
 	return l.ether && (l.kind == "" || l.kind == "veth") && l.name != plan.LoopbackName &&
-		!slices.Contains(s.management, l.name) && master != managementVRF
+		!slices.Contains(s.management, l.name) && master != managementVRF && (s.portName == nil || s.portName(l.name))
 }
 
 // vrfOf, sviOf and vniOf tell whether a device is ours by its kind and name.

@@ -1,0 +1,101 @@
+package cumulus
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/pointsman/pointsman/agent/internal/system/cumulus/interfaces"
+)
+
+// refusal tells why the switch must be left alone, or "".
+func (s *System) refusal() (string, error) {
+	why, err := nvue(s.files())
+	if why != "" || err != nil {
+		return why, err
+	}
+	shared, err := s.SharedTunnels()
+	if err != nil {
+		return "", err
+	}
+	return singleDevice(shared, s.read().file, s.file()), nil
+}
+
+// singleDevice: a switch has one VXLAN device for each VNI, which is what the agent makes, or one for all of them.
+func singleDevice(shared []string, file interfaces.File, path string) string {
+	const mixed = "carries all VNIs, and Cumulus Linux does not mix that with a device for each VNI, which the agent makes; delete it"
+	if len(shared) > 0 {
+		return fmt.Sprintf("VXLAN device %s %s", strings.Join(shared, " and "), mixed)
+	}
+	for _, e := range file.Foreign {
+		for _, a := range e.Attributes {
+			if a.Name == "bridge-vlan-vni-map" || a.Name == "vxlan-vni" {
+				return fmt.Sprintf("VXLAN device %s (%s:%d) %s", strings.Join(e.Names, " "), path, a.Line, mixed)
+			}
+		}
+	}
+	return ""
+}
+
+// nvueWanted are where systemd starts NVUE's daemon from; nvueStartup is what it starts with.
+const (
+	nvueWanted  = "etc/systemd/system/*.wants/nvued.service"
+	nvueStartup = "etc/nvue.d/startup.yaml"
+)
+
+// ignored are the files that the agent writes, and that `nv config apply` would overwrite.
+var ignored = []string{"/etc/network/interfaces", "/etc/frr/frr.conf"}
+
+// nvue tells why NVUE stands in the way, or "" if its daemon is not enabled or leaves the agent's files alone.
+func nvue(files fs.FS) (string, error) {
+	enabled, err := fs.Glob(files, nvueWanted)
+	if err != nil || len(enabled) == 0 {
+		return "", err
+	}
+	raw, err := fs.ReadFile(files, nvueStartup)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("read what NVUE ignores: %w", err)
+	}
+	left, err := ignores(raw)
+	if err != nil {
+		return "", fmt.Errorf("read what NVUE ignores: /%s: %w", nvueStartup, err)
+	}
+	var missing []string
+	for _, file := range ignored {
+		if !left[file] {
+			missing = append(missing, "nv set system config apply ignore "+file)
+		}
+	}
+	if len(missing) == 0 {
+		return "", nil
+	}
+	return fmt.Sprintf("NVUE is enabled, and `nv config apply` would overwrite what the agent writes: `%s`, `nv config apply` and `nv config save`, or disable nvued", strings.Join(missing, "`, `")), nil
+}
+
+// ignores reads the files that NVUE was told to leave alone.
+func ignores(startup []byte) (map[string]bool, error) {
+	var document []struct {
+		Set struct {
+			System struct {
+				Config struct {
+					Apply struct {
+						Ignore map[string]any `yaml:"ignore"`
+					} `yaml:"apply"`
+				} `yaml:"config"`
+			} `yaml:"system"`
+		} `yaml:"set"`
+	}
+	if err := yaml.Unmarshal(startup, &document); err != nil {
+		return nil, err
+	}
+	out := map[string]bool{}
+	for _, part := range document {
+		for file := range part.Set.System.Config.Apply.Ignore {
+			out[file] = true
+		}
+	}
+	return out, nil
+}
