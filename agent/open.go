@@ -13,6 +13,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system"
+	"github.com/pointsman/pointsman/agent/internal/system/cumulus"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/agent/internal/system/identify"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
@@ -37,7 +38,8 @@ func (o opened) close() {
 
 // backends open a network OS by its word, with what all of them need.
 var backends = map[identify.OS]func(linux.Options) (system.Switch, error){
-	identify.Linux: func(o linux.Options) (system.Switch, error) { return linux.New(o) },
+	identify.Linux:   func(o linux.Options) (system.Switch, error) { return linux.New(o) },
+	identify.Cumulus: func(o linux.Options) (system.Switch, error) { return cumulus.New(cumulus.Options{Options: o}) },
 }
 
 // openSystem opens the network OS that the switch runs and FRR, and puts an operator's templates in force if they hold.

@@ -8,14 +8,9 @@ package cumulus
 
 import (
 	"context"
-	"io/fs"
 	"log/slog"
-	"net/netip"
 	"os"
-	"path/filepath"
 	"regexp"
-	"slices"
-	"strings"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system"
@@ -72,12 +67,6 @@ func (s *System) Close() {
 	s.System.Close()
 }
 
-// files are the switch's.
-func (s *System) files() fs.FS { return os.DirFS(s.root) }
-
-// file is where ifupdown2 reads the ports' configuration.
-func (s *System) file() string { return filepath.Join(s.root, "etc/network/interfaces") }
-
 // Observe implements system.System.
 func (s *System) Observe(ctx context.Context) (plan.State, error) {
 	state, err := s.System.Observe(ctx)
@@ -94,21 +83,16 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 	return state, nil
 }
 
-// holdsAddress reports whether an address is one of lo's in our stanzas.
-func (r record) holdsAddress(p netip.Prefix) bool {
-	return slices.Contains(strings.Split(r.file.Stanza(plan.LoopbackName), "\n"), "    address "+p.String())
-}
-
 // Facts implements system.System.
 func (s *System) Facts(ctx context.Context) (plan.Facts, error) {
 	f, err := s.System.Facts(ctx)
 	if err != nil {
 		return f, err
 	}
-	if f.Capabilities, f.Ranges, err = limits(s.files(), f.TakenTables); err != nil {
+	if f.Capabilities, f.Ranges, err = limits(os.DirFS(s.root), f.TakenTables); err != nil {
 		return f, err
 	}
-	f.Refusal, err = s.refusal()
+	f.Refusal, err = refusal(s.root)
 	return f, err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os/exec"
 	"slices"
 	"strings"
@@ -23,14 +24,14 @@ type prover struct {
 	ctx context.Context
 	end context.CancelFunc
 	wg  sync.WaitGroup
+	// reload is the file's text for which everything was reloaded. Only repair, which is no more than one, knows it.
+	reload string
 
 	mu      sync.Mutex
 	kick    func(why string)
 	busy    bool
 	waiting []string            // to be proven
 	bad     map[string][]string // what does not hold, by stanza
-	text    string              // of the file that this was found for, "" if any
-	reload  string              // text for which everything was reloaded
 }
 
 func newProver(run func(context.Context, string, ...string) ([]byte, error), log *slog.Logger) *prover {
@@ -51,24 +52,18 @@ func (p *prover) tell(kick func(why string)) {
 	p.kick = kick
 }
 
-// written forgets what was found of an earlier text.
-func (p *prover) written(text string) {
+// forget what was found of an earlier file.
+func (p *prover) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.text = text
 	clear(p.bad)
 }
 
-// failed names the stanzas of a text that were not proven.
-func (p *prover) failed(text string) []string {
+// failed names the stanzas that do not hold.
+func (p *prover) failed() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var out []string
-	for name := range p.bad {
-		out = append(out, name)
-	}
-	slices.Sort(out)
-	return out
+	return slices.Sorted(maps.Keys(p.bad))
 }
 
 // prove has stanzas proven soon. What is asked meanwhile is proven together.
@@ -109,6 +104,9 @@ func (p *prover) work() {
 
 // check asks ifquery, and notes and returns what does not hold.
 func (p *prover) check(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
 	out, err := p.run(ctx, "ifquery", append([]string{"--check"}, names...)...)
@@ -136,17 +134,12 @@ func (p *prover) check(ctx context.Context, names []string) error {
 
 // repair looks once more at stanzas whose proof failed. Where netlink has done all that it was asked and ifupdown2 still disagrees,
 // the file says something that netlink does not cover, and everything is reloaded, once for a text.
-func (p *prover) repair(ctx context.Context, names []string, whole bool) error {
+func (p *prover) repair(ctx context.Context, text string, names []string, whole bool) error {
 	err := p.check(ctx, names)
-	p.mu.Lock()
-	tried := p.reload == p.text && p.text != ""
-	p.mu.Unlock()
-	if err == nil || !whole || tried {
+	if err == nil || !whole || p.reload == text {
 		return err
 	}
-	p.mu.Lock()
-	p.reload = p.text
-	p.mu.Unlock()
+	p.reload = text
 	p.log.Warn("ifreload -a, as ifquery finds what netlink does not cover", "err", err)
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
@@ -165,8 +158,8 @@ func failures(out []byte) map[string][]string {
 		if len(w) > 1 && w[0] == "iface" {
 			device = w[1]
 		}
-		if slices.Contains(w, "[fail]") || strings.HasSuffix(strings.TrimSpace(line), "[fail]") {
-			bad[device] = append(bad[device], strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(line), "[fail]")))
+		if said, fails := strings.CutSuffix(strings.TrimSpace(line), "[fail]"); fails && w[0] != "iface" {
+			bad[device] = append(bad[device], strings.TrimSpace(said))
 		}
 	}
 	return bad

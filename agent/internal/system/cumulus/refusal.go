@@ -4,36 +4,59 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
+	"os/exec"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/pointsman/pointsman/agent/internal/system/cumulus/interfaces"
+	"github.com/pointsman/pointsman/agent/internal/system/linux"
 )
 
 // refusal tells why the switch must be left alone, or "".
-func (s *System) refusal() (string, error) {
-	why, err := nvue(s.files())
+func refusal(root string) (string, error) {
+	why, err := nvue(os.DirFS(root))
 	if why != "" || err != nil {
 		return why, err
 	}
-	shared, err := s.SharedTunnels()
+	shared, err := linux.SharedTunnels()
 	if err != nil {
 		return "", err
 	}
-	return singleDevice(shared, s.read().file, s.file()), nil
+	return singleDevice(shared, readFile(root)), nil
+}
+
+// Check tells what stands in the way of configuring the switch whose files are in root, each with what to do; none if nothing does.
+func Check(root string) []error {
+	var errs []error
+	note := func(why string, err error) {
+		if why != "" {
+			err = errors.New(why)
+		}
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	note(refusal(root))
+	note("", readFile(root).err)
+	_, _, err := limits(os.DirFS(root), nil)
+	note("", err)
+	if _, err := exec.LookPath("ifquery"); err != nil {
+		note("", fmt.Errorf("ifupdown2 is not there: %w", err))
+	}
+	return errs
 }
 
 // singleDevice: a switch has one VXLAN device for each VNI, which is what the agent makes, or one for all of them.
-func singleDevice(shared []string, file interfaces.File, path string) string {
+func singleDevice(shared []string, saved record) string {
 	const mixed = "carries all VNIs, and Cumulus Linux does not mix that with a device for each VNI, which the agent makes; delete it"
 	if len(shared) > 0 {
 		return fmt.Sprintf("VXLAN device %s %s", strings.Join(shared, " and "), mixed)
 	}
-	for _, e := range file.Foreign {
+	for _, e := range saved.file.Foreign {
 		for _, a := range e.Attributes {
 			if a.Name == "bridge-vlan-vni-map" || a.Name == "vxlan-vni" {
-				return fmt.Sprintf("VXLAN device %s (%s:%d) %s", strings.Join(e.Names, " "), path, a.Line, mixed)
+				return fmt.Sprintf("VXLAN device %s (%s:%d) %s", strings.Join(e.Names, " "), saved.path, a.Line, mixed)
 			}
 		}
 	}

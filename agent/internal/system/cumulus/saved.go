@@ -5,9 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/google/renameio/v2"
 
@@ -27,9 +29,16 @@ type record struct {
 
 var _ plan.Saved = record{}
 
-// read reads the file. What is wrong with it is the record's to say: the kernel can be configured all the same.
+// read reads the file, and adds what was found wrong with it.
 func (s *System) read() record {
-	r := record{path: s.file()}
+	r := readFile(s.root)
+	r.failed = s.prover.failed()
+	return r
+}
+
+// readFile reads the file. What is wrong with it is the record's to say: the kernel can be configured all the same.
+func readFile(root string) record {
+	r := record{path: filepath.Join(root, "etc/network/interfaces")}
 	raw, err := os.ReadFile(r.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		r.err = err
@@ -39,7 +48,6 @@ func (s *System) read() record {
 	if r.file, err = interfaces.Parse(r.text); err != nil {
 		r.err = fmt.Errorf("%s is not touched, as ifupdown2 would not take it: %w", r.path, err)
 	}
-	r.failed = s.prover.failed(r.text)
 	return r
 }
 
@@ -53,6 +61,11 @@ func (r record) Lacks(k plan.Kernel) []string {
 	return slices.Compact(out)
 }
 
+// holdsAddress reports whether an address is one of lo's in our stanzas.
+func (r record) holdsAddress(p netip.Prefix) bool {
+	return slices.Contains(strings.Split(r.file.Stanza(plan.LoopbackName), "\n"), "    address "+p.String())
+}
+
 // save writes the file if it differs, and has what changed proven. whole tells whether all of the kernel's steps before succeeded.
 func (s *System) save(ctx context.Context, op plan.SaveKernel, whole bool) error {
 	was := s.read()
@@ -63,22 +76,20 @@ func (s *System) save(ctx context.Context, op plan.SaveKernel, whole bool) error
 	if err := contested(was, want); err != nil {
 		return err
 	}
-	text := was.file.With(want)
-	if text != was.text {
-		if err := write(was.path, text); err != nil {
-			return fmt.Errorf("write %s: %w", was.path, err)
-		}
-		s.prover.written(text)
-	}
 	var changed []string
 	for _, stanza := range want {
 		if slices.Contains(op.Changed, stanza.Name) {
 			changed = append(changed, stanza.Name)
 		}
 	}
-	if len(was.failed) > 0 {
-		return s.prover.repair(ctx, changed, whole)
+	text := was.file.With(want)
+	if text == was.text {
+		return s.prover.repair(ctx, text, changed, whole)
 	}
+	if err := write(was.path, text); err != nil {
+		return fmt.Errorf("write %s: %w", was.path, err)
+	}
+	s.prover.forget()
 	s.prover.prove(changed)
 	return nil
 }

@@ -14,8 +14,13 @@ import (
 const vxlanPort = 4789
 
 // SharedTunnels returns the names of VXLAN devices in a bridge that carry many VNIs each, sorted.
-func (s *System) SharedTunnels() ([]string, error) {
-	links, err := s.route.links()
+func SharedTunnels() ([]string, error) {
+	route, err := newSocket()
+	if err != nil {
+		return nil, err
+	}
+	defer route.close()
+	links, err := route.links()
 	if err != nil {
 		return nil, err
 	}

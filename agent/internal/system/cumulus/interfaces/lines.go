@@ -36,9 +36,18 @@ func split(text string) []line {
 		start = end
 	}
 	for i := range out {
-		out[i].text = strings.Trim(strings.ReplaceAll(out[i].text, `\`, " "), space)
+		out[i].text = join(out[i].text)
 	}
 	return out
+}
+
+// join puts one space in the place of each backslash and the white space around it.
+func join(text string) string {
+	parts := strings.Split(text, `\`)
+	for i := range parts {
+		parts[i] = strings.Trim(parts[i], space)
+	}
+	return strings.Trim(strings.Join(parts, " "), space)
 }
 
 // lineEnd returns where the line that begins at start is over. Python takes \r, too, for a line's end.
