@@ -54,12 +54,18 @@ func loopback(k plan.Kernel) interfaces.Stanza {
 	return s
 }
 
-// bridge has its VLANs from its SVIs, as ifupdown2 takes a VLAN of the bridge itself from the device on it.
+// bridge has its VLANs from its SVIs, as ifupdown2 takes a VLAN of the bridge itself from the device on it. What ifupdown2 has no words
+// for are commands, and they are the bridge's, which comes up after its ports.
 func bridge(k plan.Kernel) interfaces.Stanza {
 	var members []string
+	commands := []any{"post-up %s", "ip link set dev " + plan.BridgeName + " type bridge vlan_default_pvid 0"}
 	for _, name := range portsOf(k) {
-		if k.Ports[name].Master == plan.BridgeName {
-			members = append(members, name)
+		if k.Ports[name].Master != plan.BridgeName {
+			continue
+		}
+		members = append(members, name)
+		if k.Ports[name].Isolated {
+			commands = append(commands, "post-up %s", "bridge link set dev "+name+" isolated on")
 		}
 	}
 	for _, vni := range slices.Sorted(maps.Keys(k.VNIs)) {
@@ -69,7 +75,7 @@ func bridge(k plan.Kernel) interfaces.Stanza {
 	if len(members) > 0 {
 		lines = append(lines, "bridge-ports %s", strings.Join(members, " "))
 	}
-	return stanza(plan.BridgeName, lines...)
+	return stanza(plan.BridgeName, append(lines, commands...)...)
 }
 
 func port(name string, p plan.Port) interfaces.Stanza {
@@ -77,9 +83,6 @@ func port(name string, p plan.Port) interfaces.Stanza {
 	switch {
 	case p.Master == plan.BridgeName:
 		lines = append(lines, "bridge-access %d", vlanOf(p.VLANs))
-		if p.Isolated {
-			lines = append(lines, "post-up %s", "bridge link set dev "+name+" isolated on")
-		}
 	case p.Master != "":
 		lines = append(lines, "vrf %s", p.Master)
 	}

@@ -33,6 +33,7 @@ type parser struct {
 	begun *line // the mark
 	ended *line
 	open  *Entry // the iface whose attributes follow
+	as    string // what its line calls it, which $IFACE is
 	last  string // the last logical line
 }
 
@@ -78,7 +79,7 @@ func (p *parser) foreign(l line) {
 		p.bad(l, "attribute %q has no value", l.text)
 	case p.open != nil:
 		name, value, _ := strings.Cut(strings.ReplaceAll(l.text, "\t", " "), " ")
-		value = strings.ReplaceAll(strings.TrimSpace(value), "$IFACE", p.open.Names[0])
+		value = strings.ReplaceAll(strings.TrimSpace(value), "$IFACE", p.as)
 		p.open.Attributes = append(p.open.Attributes, Attribute{l.number, strings.ReplaceAll(name, "_", "-"), value})
 	}
 }
@@ -121,7 +122,7 @@ func (p *parser) entry(l line, keyword string, w []string) {
 	}
 	p.file.Foreign = append(p.file.Foreign, e)
 	if keyword == "iface" || keyword == "vlan" {
-		p.open = &p.file.Foreign[len(p.file.Foreign)-1]
+		p.open, p.as = &p.file.Foreign[len(p.file.Foreign)-1], w[1]
 	}
 }
 
