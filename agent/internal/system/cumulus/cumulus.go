@@ -117,17 +117,13 @@ func (s *System) Executor(ctx context.Context) system.Executor {
 type executor struct {
 	system.Executor
 	*System
-	ctx    context.Context
-	failed bool // a step of this Apply
+	ctx context.Context
 }
 
 // Do implements system.Executor.
 func (e *executor) Do(op plan.Op) error {
-	save, ok := op.(plan.SaveKernel)
-	if !ok {
-		err := e.Executor.Do(op)
-		e.failed = e.failed || err != nil
-		return err
+	if save, ok := op.(plan.SaveKernel); ok {
+		return e.save(e.ctx, save)
 	}
-	return e.save(e.ctx, save, !e.failed)
+	return e.Executor.Do(op)
 }

@@ -134,9 +134,9 @@ func (p *prover) check(ctx context.Context, names []string) error {
 
 // repair looks once more at stanzas whose proof failed. Where netlink has done all that it was asked and ifupdown2 still disagrees,
 // the file says something that netlink does not cover, and everything is reloaded, once for a text.
-func (p *prover) repair(ctx context.Context, text string, names []string, whole bool) error {
+func (p *prover) repair(ctx context.Context, text string, names []string, whole func() bool) error {
 	err := p.check(ctx, names)
-	if err == nil || !whole || p.reload == text {
+	if err == nil || p.reload == text || !whole() {
 		return err
 	}
 	p.reload = text

@@ -66,8 +66,8 @@ func (r record) holdsAddress(p netip.Prefix) bool {
 	return slices.Contains(strings.Split(r.file.Stanza(plan.LoopbackName), "\n"), "    address "+p.String())
 }
 
-// save writes the file if it differs, and has what changed proven. whole tells whether all of the kernel's steps before succeeded.
-func (s *System) save(ctx context.Context, op plan.SaveKernel, whole bool) error {
+// save writes the file if it differs, and has what changed proven.
+func (s *System) save(ctx context.Context, op plan.SaveKernel) error {
 	was := s.read()
 	if was.err != nil {
 		return was.err
@@ -84,7 +84,7 @@ func (s *System) save(ctx context.Context, op plan.SaveKernel, whole bool) error
 	}
 	text := was.file.With(want)
 	if text == was.text {
-		return s.prover.repair(ctx, text, changed, whole)
+		return s.prover.repair(ctx, text, changed, func() bool { return s.is(ctx, op.Kernel) })
 	}
 	if err := write(was.path, text); err != nil {
 		return fmt.Errorf("write %s: %w", was.path, err)
@@ -92,6 +92,13 @@ func (s *System) save(ctx context.Context, op plan.SaveKernel, whole bool) error
 	s.prover.forget()
 	s.prover.prove(changed)
 	return nil
+}
+
+// is reports whether the kernel is, to netlink, what it must be.
+func (s *System) is(ctx context.Context, want plan.Kernel) bool {
+	observed, err := s.System.Observe(ctx)
+	observed.Unknown = append(observed.Unknown, plan.PartFRR, plan.PartFRRSaved)
+	return err == nil && len(plan.Diff(observed, plan.State{Kernel: want})) == 0
 }
 
 // contested tells where somebody else configures a device in a way that is ours to configure.
