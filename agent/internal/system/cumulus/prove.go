@@ -14,8 +14,14 @@ import (
 	"time"
 )
 
-// proofTimeout is how long ifupdown2 may take: it reads everything, in Python.
-const proofTimeout = 2 * time.Minute
+const (
+	// proofTimeout is how long ifupdown2 may take: it reads everything, in Python.
+	proofTimeout = 2 * time.Minute
+	// proofDelay gathers what changes together, and leaves the switch's processor to the sessions that the change is for.
+	proofDelay = 500 * time.Millisecond
+	// proofNice leaves it to everybody else for the rest.
+	proofNice = "10"
+)
 
 // prover has ifupdown2 compare the file with the kernel, beside the passes: a port that moves does not wait for it.
 type prover struct {
@@ -80,6 +86,10 @@ func (p *prover) prove(names []string) {
 
 func (p *prover) work() {
 	for {
+		select {
+		case <-p.ctx.Done():
+		case <-time.After(proofDelay):
+		}
 		p.mu.Lock()
 		slices.Sort(p.waiting)
 		names := slices.Compact(p.waiting)
@@ -166,5 +176,5 @@ func failures(out []byte) map[string][]string {
 }
 
 func run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	return exec.CommandContext(ctx, name, args...).CombinedOutput()
+	return exec.CommandContext(ctx, "nice", append([]string{"-n", proofNice, name}, args...)...).CombinedOutput()
 }
