@@ -24,8 +24,9 @@ import (
 
 // opened is a switch that can be observed.
 type opened struct {
-	sys system.Switch
-	frr *frr.Client
+	sys   system.Switch
+	frr   *frr.Client
+	found identify.Found
 	// templates says which ones are in force, "" if they are the built-in ones; refused is why an operator's are not, or nil.
 	templates string
 	refused   error
@@ -52,7 +53,6 @@ func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opene
 	if !ok {
 		return opened{}, fmt.Errorf("open the switch: it runs %s (%s), which this agent cannot configure; network-os: linux treats it as plain Linux", found.OS, found.Why)
 	}
-	log.Info("network operating system", "os", found.OS, "version", found.Version, "by", found.Why)
 	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
 	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
 	if err := nft.Supported(); err == nil {
@@ -65,7 +65,7 @@ func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opene
 		_ = routing.Close()
 		return opened{}, err
 	}
-	o := opened{sys: sys, frr: routing}
+	o := opened{sys: sys, frr: routing, found: found}
 	o.useTemplates(ctx, cfg, log)
 	return o, nil
 }

@@ -69,7 +69,7 @@ func newSwitch(t *testing.T) *onBench {
 func ifupdown2() func(ctx context.Context, name string, args ...string) ([]byte, error) {
 	here := fmt.Sprintf("--net=/proc/%d/task/%d/ns/net", os.Getpid(), unix.Gettid())
 	return func(ctx context.Context, name string, args ...string) ([]byte, error) {
-		in := []string{here, "unshare", "-m", "sh", "-c", `mount -t sysfs sysfs /sys && exec "$@"`, "sh", name}
+		in := []string{here, "unshare", "-m", "sh", "-c", `mount -t sysfs sysfs /sys && exec "$@"`, "sh", "nice", "-n", proofNice, name}
 		return exec.CommandContext(ctx, "nsenter", append(in, args...)...).CombinedOutput()
 	}
 }

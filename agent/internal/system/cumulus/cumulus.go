@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"os"
 	"regexp"
+	"sync"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system"
@@ -32,6 +33,9 @@ type System struct {
 	root   string
 	prover *prover
 	log    *slog.Logger
+
+	mu   sync.Mutex
+	last record // as it was read last, without what was found since
 }
 
 var _ system.Switch = (*System)(nil)
@@ -84,15 +88,15 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 }
 
 // Facts implements system.System.
-func (s *System) Facts(ctx context.Context) (plan.Facts, error) {
-	f, err := s.System.Facts(ctx)
+func (s *System) Facts(context.Context) (plan.Facts, error) {
+	f, shared, err := s.FactsAndSharedTunnels()
 	if err != nil {
 		return f, err
 	}
 	if f.Capabilities, f.Ranges, err = limits(os.DirFS(s.root), f.TakenTables); err != nil {
 		return f, err
 	}
-	f.Refusal, err = refusal(s.root)
+	f.Refusal, err = refusal(s.root, shared, s.read())
 	return f, err
 }
 

@@ -14,16 +14,12 @@ import (
 )
 
 // refusal tells why the switch must be left alone, or "".
-func refusal(root string) (string, error) {
+func refusal(root string, shared []string, saved record) (string, error) {
 	why, err := nvue(os.DirFS(root))
 	if why != "" || err != nil {
 		return why, err
 	}
-	shared, err := linux.SharedTunnels()
-	if err != nil {
-		return "", err
-	}
-	return singleDevice(shared, readFile(root)), nil
+	return singleDevice(shared, saved), nil
 }
 
 // Check tells what stands in the way of configuring the switch whose files are in root, each with what to do; none if nothing does.
@@ -37,9 +33,12 @@ func Check(root string) []error {
 			errs = append(errs, err)
 		}
 	}
-	note(refusal(root))
-	note("", readFile(root).err)
-	_, _, err := limits(os.DirFS(root), nil)
+	saved := readFile(root, record{})
+	shared, err := linux.SharedTunnels()
+	note("", err)
+	note(refusal(root, shared, saved))
+	note("", saved.err)
+	_, _, err = limits(os.DirFS(root), nil)
 	note("", err)
 	if _, err := exec.LookPath("ifquery"); err != nil {
 		note("", fmt.Errorf("ifupdown2 is not there: %w", err))

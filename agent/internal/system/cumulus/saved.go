@@ -23,6 +23,8 @@ type record struct {
 	text string
 	file interfaces.File
 	err  error
+	// parsed tells that the text was read, and that file or err is what came of it.
+	parsed bool
 	// failed are the stanzas that ifquery does not find in the kernel.
 	failed []string
 }
@@ -31,13 +33,17 @@ var _ plan.Saved = record{}
 
 // read reads the file, and adds what was found wrong with it.
 func (s *System) read() record {
-	r := readFile(s.root)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.last = readFile(s.root, s.last)
+	r := s.last
 	r.failed = s.prover.failed()
 	return r
 }
 
-// readFile reads the file. What is wrong with it is the record's to say: the kernel can be configured all the same.
-func readFile(root string) record {
+// readFile reads the file. What is wrong with it is the record's to say: the kernel can be configured all the same. A text that was
+// read last time is not parsed again.
+func readFile(root string, last record) record {
 	r := record{path: filepath.Join(root, "etc/network/interfaces")}
 	raw, err := os.ReadFile(r.path)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -45,6 +51,10 @@ func readFile(root string) record {
 		return r
 	}
 	r.text = string(raw)
+	if last.parsed && last.text == r.text {
+		return last
+	}
+	r.parsed = true
 	if r.file, err = interfaces.Parse(r.text); err != nil {
 		r.err = fmt.Errorf("%s is not touched, as ifupdown2 would not take it: %w", r.path, err)
 	}

@@ -152,13 +152,19 @@ func numbered(name, prefix string) (uint64, bool) {
 
 // Facts implements system.System. Numbers that foreign VRFs and VLAN devices hold are taken.
 func (s *System) Facts(context.Context) (plan.Facts, error) {
+	f, _, err := s.FactsAndSharedTunnels()
+	return f, err
+}
+
+// FactsAndSharedTunnels returns both from one look at the devices.
+func (s *System) FactsAndSharedTunnels() (plan.Facts, []string, error) {
 	links, err := s.route.links()
 	if err != nil {
-		return plan.Facts{}, err
+		return plan.Facts{}, nil, err
 	}
 	hostname, err := os.Hostname()
 	if err != nil {
-		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
+		return plan.Facts{}, nil, fmt.Errorf("read hostname: %w", err)
 	}
 	f := plan.Facts{
 		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
@@ -176,7 +182,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	}
 	slices.Sort(f.TakenTables)
 	slices.Sort(f.TakenVLANs)
-	return f, nil
+	return f, shared(links), nil
 }
 
 // speed is a port's speed in Mbit/s, or 0: a port without link has none, nor has a veth in a namespace without sysfs.

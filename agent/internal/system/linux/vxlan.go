@@ -21,9 +21,10 @@ func SharedTunnels() ([]string, error) {
 	}
 	defer route.close()
 	links, err := route.links()
-	if err != nil {
-		return nil, err
-	}
+	return shared(links), err
+}
+
+func shared(links map[int]link) []string {
 	var out []string
 	for _, l := range links {
 		if l.kind == "vxlan" && l.slaveKind == "bridge" && l.data.uint8(nl.IFLA_VXLAN_FLOWBASED) == 1 {
@@ -31,7 +32,7 @@ func SharedTunnels() ([]string, error) {
 		}
 	}
 	slices.Sort(out)
-	return out, nil
+	return out
 }
 
 // addVNI brings the tunnel up last, when it is in its VLAN only and learns nothing.
