@@ -5,6 +5,8 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/pointsman/pointsman/agent/internal/system/cumulus/interfaces"
 )
 
@@ -102,5 +104,27 @@ func TestPortNames(t *testing.T) {
 		if portName.MatchString(name) != want {
 			t.Errorf("%s is a port: %v", name, !want)
 		}
+	}
+}
+
+// What ifquery 3.0.0 prints, and what of it is a fault.
+func TestFailures(t *testing.T) {
+	const said = `auto bridge
+iface bridge                                                        [fail]
+	bridge-ports swp1 swp2 swp3                                 [pass]
+	bridge-stp yes                                              [fail]
+	post-up bridge link set dev swp1 isolated on                    []
+
+auto swp1
+iface swp1                                                          [pass]
+	mtu 9216                                                    [pass]
+
+auto swp9
+iface swp9                                                          [fail]
+`
+	got := failures([]byte(said))
+	want := map[string][]string{"bridge": {"bridge-stp yes"}, "swp9": {"is not there"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
 	}
 }

@@ -159,19 +159,27 @@ func (p *prover) repair(ctx context.Context, text string, names []string, whole 
 	return p.check(ctx, names)
 }
 
-// failures reads which attributes of which devices ifquery calls wrong.
+// failures reads which attributes of which devices ifquery calls wrong. A device that is wrong and has no wrong attribute is not there.
 func failures(out []byte) map[string][]string {
 	bad := map[string][]string{}
-	device := ""
-	for line := range strings.Lines(string(out)) {
-		w := strings.Fields(line)
-		if len(w) > 1 && w[0] == "iface" {
-			device = w[1]
+	device, wrong := "", false
+	end := func() {
+		if wrong && len(bad[device]) == 0 {
+			bad[device] = []string{"is not there"}
 		}
-		if said, fails := strings.CutSuffix(strings.TrimSpace(line), "[fail]"); fails && w[0] != "iface" {
+	}
+	for line := range strings.Lines(string(out)) {
+		said, fails := strings.CutSuffix(strings.TrimSpace(line), "[fail]")
+		w := strings.Fields(said)
+		switch {
+		case len(w) > 1 && w[0] == "iface":
+			end()
+			device, wrong = w[1], fails
+		case fails:
 			bad[device] = append(bad[device], strings.TrimSpace(said))
 		}
 	}
+	end()
 	return bad
 }
 
