@@ -4,16 +4,25 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"testing"
 
 	"github.com/pointsman/pointsman/agent/internal/failpoint"
 	"github.com/pointsman/pointsman/agent/internal/plan"
 )
 
+// stride leaves steps out where time is short.
+func stride() int {
+	if testing.Short() {
+		return 5
+	}
+	return 1
+}
+
 // restarts kills the agent after the first step of each leg, then after the second, and so on until no leg has so many. The next
 // start leads to the same end.
 func (r *run) restarts() {
 	r.becomes("at first", r.intent(r.tenant(1, red)))
-	for killed, limit := true, 1; killed; limit++ {
+	for killed, limit := true, 1; killed; limit += stride() {
 		killed = false
 		for _, l := range r.round() {
 			if _, ops := r.agent.Plan(r.T, l.to); limit < failpoint.Steps(ops) {
@@ -48,7 +57,7 @@ var errBroken = errors.New("broken on purpose")
 // succeed again, the next pass leads to the end.
 func (r *run) failures() {
 	r.becomes("at first", r.intent(r.tenant(1, red)))
-	for broken, n := true, 0; broken; n++ {
+	for broken, n := true, 0; broken; n += stride() {
 		broken = false
 		for _, l := range r.round() {
 			_, ops := r.agent.Plan(r.T, l.to)
