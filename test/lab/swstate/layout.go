@@ -15,7 +15,7 @@ import (
 const (
 	DatabaseConfig = "/var/run/redis/sonic-db/database_config.json"
 	ConfigFile     = "/etc/sonic/config_db.json"
-	redisSocket    = "/var/run/redis/redis.sock"
+	Socket         = "/run/redis/redis.sock"
 )
 
 // databaseConfig is what the switch of the lab writes to DatabaseConfig: one Redis that holds all, as on most real ones.

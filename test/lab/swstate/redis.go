@@ -25,7 +25,7 @@ func RunDatabase() error {
 	if err := os.WriteFile(DatabaseConfig, []byte(databaseConfig), 0o644); err != nil {
 		return fmt.Errorf("write database configuration: %w", err)
 	}
-	args := RedisArgs(redisSocket, 6379)
+	args := RedisArgs(Socket, 6379)
 	path, err := exec.LookPath(args[0])
 	if err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Package swstate stands in for SONiC's swss and syncd on a switch of the lab: beside a real Redis it carries CONFIG_DB into the kernel, APPL_DB,
 // STATE_DB, ASIC_DB and COUNTERS_DB, with delays, and with all that makes the real daemons dangerous to configure. What they do is decided in
-// package core; here it is read, timed and carried out. Command swstate runs it in a node; tests run it in a guest.
+// package core; here it is read, timed and carried out. The lab's nodes run it as a program (Main), tests in a guest (test/sonicguest).
 package swstate
 
 import (
