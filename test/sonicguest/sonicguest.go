@@ -41,7 +41,8 @@ type Switch struct {
 	options Options
 	clients map[string]*redis.Client
 	cancel  context.CancelFunc
-	ended   chan error
+	ended   chan struct{} // closed when the daemons have ended
+	end     error         // why
 	log     bytes.Buffer
 }
 
@@ -64,7 +65,7 @@ func Start(t testing.TB, o Options) *Switch {
 	s.startDatabases(t)
 	t.Cleanup(func() {
 		s.Stop(t)
-		if t.Failed() {
+		if t.Failed() { // the daemons have ended: nobody writes it
 			t.Logf("the switch's log ends with:\n%s", s.log.Bytes()[max(0, s.log.Len()-6000):])
 		}
 		for _, c := range s.clients {
@@ -207,19 +208,20 @@ func (s *Switch) Boot(t testing.TB) {
 func (s *Switch) Run(t testing.TB) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
-	s.cancel, s.ended = cancel, make(chan error, 1)
+	s.cancel, s.ended = cancel, make(chan struct{})
 	ready := make(chan struct{})
 	go func() {
-		s.ended <- swstate.Run(ctx, swstate.Options{
+		defer close(s.ended)
+		s.end = swstate.Run(ctx, swstate.Options{
 			DatabaseConfig: s.Databases(), MaxDelay: s.options.MaxDelay, Retry: s.options.Retry, Seed: s.options.Seed, Log: &s.log,
 			Ready: func() { close(ready) },
 		})
 	}()
 	select {
 	case <-ready:
-	case err := <-s.ended:
+	case <-s.ended:
 		s.cancel = nil
-		t.Fatalf("the switch's daemons ended at once: %v", err)
+		t.Fatalf("the switch's daemons ended at once: %v", s.end)
 	}
 	s.Await(t, "PortInitDone", func() bool { return s.Has("APPL_DB", "PORT_TABLE:PortInitDone") })
 }
@@ -231,28 +233,30 @@ func (s *Switch) Stop(t testing.TB) *swstate.DiedError {
 		return nil
 	}
 	s.cancel()
-	err := <-s.ended
+	<-s.ended
 	s.cancel = nil
-	return s.verdict(t, err)
+	return s.verdict(t)
 }
+
+// Dead is closed when the daemons have ended.
+func (s *Switch) Dead() <-chan struct{} { return s.ended }
 
 // Died tells whether a daemon has died, and which; it does not wait.
 func (s *Switch) Died(t testing.TB) *swstate.DiedError {
 	t.Helper()
 	select {
-	case err := <-s.ended:
-		s.ended <- err
-		return s.verdict(t, err)
+	case <-s.ended:
+		return s.verdict(t)
 	default:
 		return nil
 	}
 }
 
-func (s *Switch) verdict(t testing.TB, err error) *swstate.DiedError {
+func (s *Switch) verdict(t testing.TB) *swstate.DiedError {
 	t.Helper()
 	var died *swstate.DiedError
-	if err != nil && !errors.As(err, &died) {
-		t.Errorf("the switch's daemons ended: %v", err)
+	if s.end != nil && !errors.As(s.end, &died) {
+		t.Errorf("the switch's daemons ended: %v", s.end)
 	}
 	return died
 }
