@@ -59,7 +59,7 @@ test-long: build ## what make test leaves out for want of time: the native lab i
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
 
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
-	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 30m -v -run '^TestHazard' $(HAZARDS)
+	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
 # A guest has one processor, so the scripts run in two halves at once, each on a fabric of its own. The first half has those that
 # measure outages, and the hundred moves; the second the rest, with etcd away for $(ETCD_AWAY).
