@@ -45,6 +45,10 @@ func TestSONiC(t *testing.T) {
 	redis(config, "HSET", "VRF|VrfRed", "NULL", "NULL")
 	redis(config, "HSET", "INTERFACE|Ethernet0", "vrf_name", "VrfRed")
 	await("Ethernet0 in VrfRed", inVRF)
+	must(t, f.Pull(ctx, "leaf01", "Ethernet0"))
+	await("Ethernet0 without a state", func() bool { return redis(stateDB, "EXISTS", "PORT_TABLE|Ethernet0") == "0" })
+	must(t, f.Plug(ctx, "leaf01", "Ethernet0"))
+	await("Ethernet0 back in VrfRed", inVRF)
 
 	redis(config, "HSET", "PORT|Ethernet0", "mtu", "9300")
 	await("portmgrd dead", func() bool { return serviceOf(t, ctx, f, "leaf01", "swss").LastExit == 1 })

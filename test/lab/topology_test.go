@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -45,6 +46,16 @@ func TestParseNamesTheField(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTopologiesLoad(t *testing.T) {
+	files, err := filepath.Glob("topologies/*.yaml")
+	must(t, err)
+	for _, file := range files {
+		if _, err := Load(file); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

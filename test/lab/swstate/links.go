@@ -20,6 +20,7 @@ type linkEvent struct {
 // watchLinks tells of all front-panel ports, and then of each change, until ctx ends. If the kernel's events fail it begins anew.
 func watchLinks(ctx context.Context) (<-chan linkEvent, error) {
 	events := make(chan linkEvent)
+	names := portNames{}
 	updates, broken, err := subscribeLinks(ctx)
 	if err != nil {
 		return nil, err
@@ -39,7 +40,7 @@ func watchLinks(ctx context.Context) (<-chan linkEvent, error) {
 					updates = nil
 					continue
 				}
-				if e, ours := linkOf(u); ours {
+				for _, e := range names.read(u) {
 					select {
 					case events <- e:
 					case <-ctx.Done():
@@ -69,14 +70,24 @@ func subscribeLinks(ctx context.Context) (<-chan netlink.LinkUpdate, <-chan erro
 	return updates, broken, nil
 }
 
-// linkOf reads an event. A port that leaves the bridge is no link that goes, though it says the same in another family.
-func linkOf(u netlink.LinkUpdate) (linkEvent, bool) {
-	a := u.Attrs()
-	if !isPort(a.Name) || u.IfInfomsg.Family == unix.AF_BRIDGE {
-		return linkEvent{}, false
+// portNames are the front-panel ports' names by their index: one that is renamed is gone under its old name.
+type portNames map[int32]string
+
+// read tells what an event says of front-panel ports. A port that leaves the bridge is no link that goes, though it says the same in another family.
+func (n portNames) read(u netlink.LinkUpdate) (events []linkEvent) {
+	if u.IfInfomsg.Family == unix.AF_BRIDGE {
+		return nil
 	}
-	return linkEvent{
-		name: a.Name, gone: u.Header.Type == unix.RTM_DELLINK,
-		link: core.Link{Up: a.RawFlags&unix.IFF_UP != 0, OperUp: a.RawFlags&unix.IFF_RUNNING != 0, MTU: a.MTU},
-	}, true
+	a, gone := u.Attrs(), u.Header.Type == unix.RTM_DELLINK
+	if was, known := n[u.Index]; known && (gone || was != a.Name) {
+		delete(n, u.Index)
+		events = append(events, linkEvent{name: was, gone: true})
+	}
+	if !gone && isPort(a.Name) {
+		n[u.Index] = a.Name
+		events = append(events, linkEvent{
+			name: a.Name, link: core.Link{Up: a.RawFlags&unix.IFF_UP != 0, OperUp: a.RawFlags&unix.IFF_RUNNING != 0, MTU: a.MTU},
+		})
+	}
+	return events
 }
