@@ -64,7 +64,10 @@ func TestHazards(t *testing.T) {
 			from: func(b *bench) { b.toVRF("VrfA") },
 			do: func(b *bench) {
 				b.toVLAN()
-				b.run(100 * time.Millisecond)
+				b.run(3 * time.Second)
+				if got, want := b.place("Ethernet0"), (place{bridge, "VrfA", "VrfAVlan100"}); got != want {
+					b.Errorf("while it has both: %v, want %v", got, want)
+				}
 				b.del(intf0)
 			},
 			place: place{"", bridge, "Vlan100"},
