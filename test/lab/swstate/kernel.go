@@ -34,6 +34,8 @@ func change(effect core.Effect) (ok bool, err error) {
 		err = resetKernel(e.MAC)
 	case core.SetMTU:
 		err = onDevice(e.Device, func(l netlink.Link) error { return netlink.LinkSetMTU(l, e.MTU) })
+	case core.SetMAC:
+		err = setMAC(e)
 	case core.SetUp:
 		err = onDevice(e.Device, func(l netlink.Link) error { return setUp(l, e.Up) })
 	case core.SetMaster:
@@ -69,6 +71,14 @@ func onDevice(name string, do func(netlink.Link) error) error {
 		return err
 	}
 	return do(link)
+}
+
+func setMAC(e core.SetMAC) error {
+	mac, err := net.ParseMAC(e.MAC)
+	if err != nil {
+		return err
+	}
+	return onDevice(e.Device, func(l netlink.Link) error { return netlink.LinkSetHardwareAddr(l, mac) })
 }
 
 func setUp(link netlink.Link, up bool) error {

@@ -43,6 +43,11 @@ type SetMTU struct {
 
 func (e SetMTU) String() string { return fmt.Sprintf("set %s mtu %d", e.Device, e.MTU) }
 
+// SetMAC sets a device's MAC.
+type SetMAC struct{ Device, MAC string }
+
+func (e SetMAC) String() string { return fmt.Sprintf("set %s address %s", e.Device, e.MAC) }
+
 // SetUp sets a device up or down.
 type SetUp struct {
 	Device string

@@ -102,6 +102,16 @@ func TestHazards(t *testing.T) {
 			do:   func(b *bench) { b.set(row("PORT|Ethernet0"), Fields{"mtu": "67"}) },
 			died: "portmgrd",
 		},
+		"a VRF's name too long for a device: vrfmgrd dies": {
+			from: func(*bench) {},
+			do:   func(b *bench) { b.set(row("VRF|Vrf-of-a-customer"), nil) },
+			died: "vrfmgrd",
+		},
+		"a VNI that is no number: vrfmgrd dies": {
+			from: func(*bench) {},
+			do:   func(b *bench) { b.set(row("VRF|VrfC"), Fields{"vni": "blue"}) },
+			died: "vrfmgrd",
+		},
 
 		// With a wait for the ASIC between, each move is right, however slow any of them is.
 		"VLAN to VRF": {
@@ -232,6 +242,23 @@ func TestDropped(t *testing.T) {
 		b.run(time.Minute)
 		if len(b.sw.asic.mapEntries) != 0 || !b.logged("VNI 1001 already mapped") {
 			t.Error("the new map was not dropped")
+		}
+	})
+	t.Run("a VTEP's name too long for its devices: STATE_DB names one that is not there", func(t *testing.T) {
+		b := newBench(t, 1, row("VLAN|Vlan3000"))
+		b.set(row("VXLAN_TUNNEL|longvtepname"), Fields{"src_ip": "10.255.1.2"})
+		b.set(row("VXLAN_TUNNEL_MAP|longvtepname|map_1001_Vlan3000"), Fields{"vlan": "Vlan3000", "vni": "1001"})
+		b.run(time.Minute)
+		if !b.sw.has(state("SUPPRESS_VLAN_NEIGH_TABLE", "Vlan3000")) || b.logged("add vxlan longvtepname-3000") {
+			t.Errorf("want a row and no device: %v", b.effects)
+		}
+	})
+	t.Run("a VLAN's mac: the whole bridge goes down for it", func(t *testing.T) {
+		b := newBench(t, 1)
+		b.set(row("VLAN|Vlan100"), Fields{"mac": "02:00:00:00:00:99"})
+		b.run(time.Minute)
+		if !b.logged("set Bridge down") || !b.logged("set Bridge address 02:00:00:00:00:99") {
+			t.Errorf("the bridge was left alone: %v", b.effects)
 		}
 	})
 	t.Run("a tunnel's map replaced in two steps", func(t *testing.T) {

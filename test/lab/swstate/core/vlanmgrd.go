@@ -49,6 +49,12 @@ func (s *Switch) vlan(t *task) bool {
 	if status, ok := t.fields["admin_status"]; ok {
 		s.effect(SetUp{name, status == "up"})
 	}
+	if mac, ok := t.fields["mac"]; ok { // the whole bridge gets it, and goes down for that
+		s.effect(SetMAC{name, mac})
+		s.effect(SetUp{bridge, false})
+		s.effect(SetMAC{bridge, mac})
+		s.effect(SetUp{bridge, true})
+	}
 	s.produce("VLAN_TABLE", name, "", Fields{"admin_status": "up", "mtu": defaultMTU, "mac": s.mac, "host_ifname": ""}.merge(t.fields))
 	s.setRow(state("VLAN_TABLE", name), stateOK)
 	return true

@@ -15,6 +15,7 @@ type vrfmgrd struct {
 const (
 	firstTable = 1001
 	lastTable  = 5096
+	maxName    = 15 // of a device
 )
 
 func (s *Switch) startVrfmgrd() {
@@ -33,10 +34,20 @@ func (s *Switch) vrf(t *task) bool {
 			s.log("vrfmgrd", "Failed to create vrf netdev "+name)
 			return true
 		}
+		if len(name) > maxName {
+			s.die("vrfmgrd", fmt.Sprintf("ip link add %s type vrf table %d: the name is longer than %d characters", name, table, maxName))
+			return false
+		}
 		s.tables[name] = table
 		s.effect(AddVRF{name, table})
 	}
 	s.setRow(state("VRF_TABLE", name), stateOK)
+	if vni := t.fields["vni"]; vni != "" {
+		if _, err := strconv.Atoi(vni); err != nil {
+			s.die("vrfmgrd", fmt.Sprintf("vni %q of %s is no number", vni, name))
+			return false
+		}
+	}
 	if !s.mapVNI(name, t.fields["vni"]) {
 		s.log("vrfmgrd", "VRF VNI Map Config Failed")
 		return true // dropped, and never tried again

@@ -118,7 +118,11 @@ func (s *Switch) tunnelMap(t *task) bool {
 		return false
 	}
 	s.produce("VXLAN_TUNNEL_MAP_TABLE", t.key.Name, t.key.Sub, t.fields)
-	s.effect(AddVXLAN{Name: m.device(), Local: s.vteps[m.vtep], MAC: s.mac, VNI: vni, VLAN: vlan})
+	if len(m.device()) > maxName { // the command fails, which is logged, and the rest goes on
+		s.log("vxlanmgrd", "Vxlan Net Dev creation failure for "+m.device())
+	} else {
+		s.effect(AddVXLAN{Name: m.device(), Local: s.vteps[m.vtep], MAC: s.mac, VNI: vni, VLAN: vlan})
+	}
 	s.maps[id], s.mapVLAN[m.vlan], s.mapVNIs[m.vni] = m, id, id
 	s.setRow(state("SUPPRESS_VLAN_NEIGH_TABLE", m.vlan), Fields{"netdev": m.device()})
 	return true
