@@ -43,7 +43,7 @@ func (e *executor) Do(op plan.Op) error {
 func (e *executor) do(op plan.Op) error {
 	switch o := op.(type) {
 	case plan.SetSysctl:
-		return writeSysctl(o.Path, o.Value)
+		return writeSysctl(e.sysctl(o.Path), o.Value)
 	case plan.AddRule:
 		return e.route.addRule(o.Family, o.Rule)
 	case plan.DeleteRule:

@@ -54,7 +54,9 @@ type Options struct {
 	Protection Protection
 	// Protect says how the switch protects itself with it.
 	Protect plan.Protect
-	Log     *slog.Logger
+	// Names are those of a network OS whose daemons make the devices; nil where they are the planner's.
+	Names Names
+	Log   *slog.Logger
 }
 
 // System is a switch that runs plain Linux. Its methods may be called concurrently, but two Applys at once make no sense.
@@ -66,6 +68,7 @@ type System struct {
 	templates   *frrtemplates.Set
 	protection  Protection
 	protect     plan.Protect
+	names       Names
 	log         *slog.Logger
 	route       *socket
 }
@@ -86,6 +89,9 @@ func New(o Options) (*System, error) {
 	if o.Protection == nil {
 		o.Protection, o.Protect = unprotected{}, plan.Protect{}
 	}
+	if o.Names == nil {
+		o.Names = plain{}
+	}
 	route, err := newSocket()
 	if err != nil {
 		return nil, err
@@ -93,7 +99,10 @@ func New(o Options) (*System, error) {
 	if !o.Unlabelled {
 		route.label = loopbackLabel
 	}
-	return &System{frr: o.FRR, management: o.Management, portName: o.PortName, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
+	return &System{
+		frr: o.FRR, management: o.Management, portName: o.PortName, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect,
+		names: o.Names, log: o.Log, route: route,
+	}, nil
 }
 
 // UseTemplates implements system.Switch.
@@ -158,7 +167,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 
 // FactsAndSharedTunnels returns both from one look at the devices.
 func (s *System) FactsAndSharedTunnels() (plan.Facts, []string, error) {
-	links, err := s.route.links()
+	links, err := s.links()
 	if err != nil {
 		return plan.Facts{}, nil, err
 	}
