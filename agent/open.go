@@ -18,6 +18,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system/identify"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/agent/internal/system/nft"
+	"github.com/pointsman/pointsman/agent/internal/system/sonic"
 	"github.com/pointsman/pointsman/agent/internal/templates"
 	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 )
@@ -41,6 +42,7 @@ func (o opened) close() {
 var backends = map[identify.OS]func(linux.Options) (system.Switch, error){
 	identify.Linux:   func(o linux.Options) (system.Switch, error) { return linux.New(o) },
 	identify.Cumulus: func(o linux.Options) (system.Switch, error) { return cumulus.New(cumulus.Options{Options: o}) },
+	identify.SONiC:   func(o linux.Options) (system.Switch, error) { return sonic.New(sonic.Options{Linux: o}) },
 }
 
 // openSystem opens the network OS that the switch runs and FRR, and puts an operator's templates in force if they hold.
@@ -53,8 +55,8 @@ func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opene
 	if !ok {
 		return opened{}, fmt.Errorf("open the switch: it runs %s (%s), which this agent cannot configure; network-os: linux treats it as plain Linux", found.OS, found.Why)
 	}
-	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
-	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
+	routing, configured := openFRR(found.OS, cfg, log)
+	options := linux.Options{FRR: configured, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
 	if err := nft.Supported(); err == nil {
 		options.Protection, options.Protect = nft.Table{}, cfg.Protect.Plan()
 	} else if cfg.Protect.Enabled {

@@ -5,12 +5,14 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/system/cumulus"
 	"github.com/pointsman/pointsman/agent/internal/system/identify"
+	"github.com/pointsman/pointsman/agent/internal/system/sonic"
 )
 
 // obstacles tell what stands in the way of a network OS, each with what to do.
 var obstacles = map[identify.OS]func(root string) []error{
 	identify.Linux:   func(string) []error { return nil },
 	identify.Cumulus: cumulus.Check,
+	identify.SONiC:   sonic.Check,
 }
 
 // networkOS tells what the switch runs whose files are in root, and whether the agent can configure it.
