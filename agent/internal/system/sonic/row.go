@@ -33,15 +33,6 @@ func (r Row) stored() map[string]string {
 	return r
 }
 
-// list returns a field that holds several values: its name ends in @, its values are joined by commas.
-func (r Row) list(field string) []string {
-	joined := r[field+"@"]
-	if joined == "" {
-		return nil
-	}
-	return strings.Split(joined, ",")
-}
-
 // number is a field as a number; 0 if it is none.
 func (r Row) number(field string) uint64 {
 	n, err := strconv.ParseUint(r[field], 10, 32)

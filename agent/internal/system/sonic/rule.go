@@ -100,7 +100,7 @@ var rules = map[string]table{
 	tableTunnelMap: {name: ruleVTEP, sub: form("map_VNI_VlanID", `map_[1-9][0-9]*_Vlan[1-9][0-9]*`), needs: []string{"vlan", "vni"}, fields: map[string]rule{"vlan": ruleVLAN, "vni": number(1, 16777215)}},
 }
 
-// partsOf tells whether the rows of a table have two or three parts in their keys, or either.
+// alwaysSub and neverSub are tables whose keys have three parts, or two; the keys of the others may have either.
 var alwaysSub, neverSub = map[string]bool{tableMember: true, tableTunnelMap: true}, map[string]bool{tablePort: true, tableVLAN: true, tableVRF: true, tableTunnel: true, tableNVO: true}
 
 // validate tells what is wrong with a row by itself, before it is written.
