@@ -10,7 +10,6 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
-	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/lab/swstate/hazard"
 	"github.com/pointsman/pointsman/test/sonicguest"
@@ -21,23 +20,13 @@ const (
 	hazardInFlight = 16
 )
 
-// silentFRR has nothing to say: moves of ports alone are tried.
-type silentFRR struct{}
-
-func (silentFRR) Running(context.Context) (frr.Config, error) { return frr.Config{}, nil }
-func (silentFRR) Saved(context.Context) (frr.Config, error)   { return frr.Config{}, nil }
-func (silentFRR) Apply(_ context.Context, changes []frr.Change) []error {
-	return make([]error, len(changes))
-}
-func (silentFRR) Save(context.Context, string) error { return nil }
-
 // The steps of a port's move, 16 ports at once, on daemons that take up to two seconds: nothing dies, and kernel and ASIC have each port
 // where it was moved to. Without the gates the same switch does not survive: package swstate's tests show that.
 func TestHazard(t *testing.T) {
 	seed := hazard.Seed(t)
 	sw := sonicguest.Start(t, sonicguest.Options{Ports: hazardPorts, MaxDelay: 2 * time.Second, Seed: seed})
 	s, err := New(Options{
-		Linux: linux.Options{FRR: silentFRR{}}, DatabaseConfig: sw.Databases(), ConfigFile: sw.Config(), Deadline: 2 * time.Minute,
+		Linux: linux.Options{FRR: &textFRR{}}, DatabaseConfig: sw.Databases(), ConfigFile: sw.Config(), Deadline: 2 * time.Minute,
 	})
 	if err != nil {
 		t.Fatal(err)
