@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long e2e fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,6 +45,9 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
 	$(BIN)/lab kernel
 
+# Where ports are moved at random: by a script of rows. make test makes 60 moves of each.
+HAZARDS := ./test/lab/swstate/guest
+
 # A fabric inside a guest inside a guest takes minutes.
 UNIT_LONG := ^TestNative$$
 
@@ -54,6 +57,9 @@ test-unit: ## unit, property, fuzz-seed, golden and guest tests
 
 test-long: build ## what make test leaves out for want of time: the native lab in a guest
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
+
+hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
+	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
 # A guest has one processor, so the scripts run in two halves at once, each on a fabric of its own. The first half has those that
 # measure outages, and the hundred moves; the second the rest, with etcd away for $(ETCD_AWAY).

@@ -4,12 +4,13 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
 	"github.com/pointsman/pointsman/agent/internal/check"
 	"github.com/pointsman/pointsman/agent/internal/local"
-	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/agent/internal/system/identify"
 )
 
 var errNotReady = errors.New("this switch is not ready: see the lines that fail")
@@ -29,8 +30,13 @@ func checkCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: slog.New(slog.DiscardHandler)})
+		found, err := identify.On(os.DirFS("/"), cfg.NetworkOS)
+		if err != nil {
+			found.OS = identify.Linux // why, a line of the report says
+		}
+		routing, configured := openFRR(found.OS, cfg, slog.New(slog.DiscardHandler))
 		defer func() { _ = routing.Close() }()
+		_, _ = configured.Running(cmd.Context()) // to find it; whether it answers is looked at below
 		report := check.Run(cmd.Context(), cfg, routing)
 		if err := local.Write(cmd.OutOrStdout(), *format, report, func(w io.Writer) error { return report.Table(w) }); err != nil {
 			return err

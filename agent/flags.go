@@ -20,6 +20,7 @@ func configFlags(cmd *cobra.Command) func() (config.Config, error) {
 	flags.StringVar(&over.StateDir, "state-dir", "", "directory of the last intent and the journal")
 	flags.BoolVar(&over.SendLLDP, "lldp-send", false, "send LLDP on all physical ports")
 	flags.BoolVar(&over.Insecure, "insecure", false, "accept an etcd beyond loopback without TLS")
+	flags.StringVar((*string)(&over.NetworkOS), "network-os", "", "auto, linux, cumulus or sonic")
 	flags.StringVar(&over.LogLevel, "log-level", "", "debug, info, warn or error")
 	return func() (config.Config, error) {
 		return config.Load(*file, func(c *config.Config) {
@@ -30,6 +31,7 @@ func configFlags(cmd *cobra.Command) func() (config.Config, error) {
 				"state-dir":        func() { c.StateDir = over.StateDir },
 				"lldp-send":        func() { c.SendLLDP = over.SendLLDP },
 				"insecure":         func() { c.Insecure = over.Insecure },
+				"network-os":       func() { c.NetworkOS = over.NetworkOS },
 				"log-level":        func() { c.LogLevel = over.LogLevel },
 			} {
 				if flags.Changed(name) {

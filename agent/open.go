@@ -3,24 +3,31 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"os"
 	"strings"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/config"
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system"
+	"github.com/pointsman/pointsman/agent/internal/system/cumulus"
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/agent/internal/system/identify"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/agent/internal/system/nft"
+	"github.com/pointsman/pointsman/agent/internal/system/sonic"
 	"github.com/pointsman/pointsman/agent/internal/templates"
 	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 )
 
 // opened is a switch that can be observed.
 type opened struct {
-	sys *linux.System
-	frr *frr.Client
+	sys   system.Switch
+	frr   *frr.Client
+	found identify.Found
 	// templates says which ones are in force, "" if they are the built-in ones; refused is why an operator's are not, or nil.
 	templates string
 	refused   error
@@ -31,21 +38,36 @@ func (o opened) close() {
 	o.sys.Close()
 }
 
-// openSystem opens the network OS and FRR, and puts an operator's templates in force if they hold.
+// backends open a network OS by its word, with what all of them need.
+var backends = map[identify.OS]func(linux.Options) (system.Switch, error){
+	identify.Linux:   func(o linux.Options) (system.Switch, error) { return linux.New(o) },
+	identify.Cumulus: func(o linux.Options) (system.Switch, error) { return cumulus.New(cumulus.Options{Options: o}) },
+	identify.SONiC:   func(o linux.Options) (system.Switch, error) { return sonic.New(sonic.Options{Linux: o}) },
+}
+
+// openSystem opens the network OS that the switch runs and FRR, and puts an operator's templates in force if they hold.
 func openSystem(ctx context.Context, cfg config.Config, log *slog.Logger) (opened, error) {
-	routing := frr.New(frr.Options{Dir: cfg.FRR.SocketDir, ConfigFile: cfg.FRR.ConfigFile, Log: log})
-	options := linux.Options{FRR: routing, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
+	found, err := identify.On(os.DirFS("/"), cfg.NetworkOS)
+	if err != nil {
+		return opened{}, err
+	}
+	open, ok := backends[found.OS]
+	if !ok {
+		return opened{}, fmt.Errorf("open the switch: it runs %s (%s), which this agent cannot configure; network-os: linux treats it as plain Linux", found.OS, found.Why)
+	}
+	routing, configured := openFRR(found.OS, cfg, log)
+	options := linux.Options{FRR: configured, Management: cfg.Management, BFDInterval: cfg.FRR.BFDInterval, Log: log}
 	if err := nft.Supported(); err == nil {
 		options.Protection, options.Protect = nft.Table{}, cfg.Protect.Plan()
 	} else if cfg.Protect.Enabled {
 		log.Warn("self-protection is off: this kernel has no nftables as it needs them (Linux 5.10, families inet and netdev)", "err", err)
 	}
-	sys, err := linux.New(options)
+	sys, err := open(options)
 	if err != nil {
 		_ = routing.Close()
 		return opened{}, err
 	}
-	o := opened{sys: sys, frr: routing}
+	o := opened{sys: sys, frr: routing, found: found}
 	o.useTemplates(ctx, cfg, log)
 	return o, nil
 }

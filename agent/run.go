@@ -16,7 +16,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/config"
 	"github.com/pointsman/pointsman/agent/internal/failpoint"
 	"github.com/pointsman/pointsman/agent/internal/intent"
-	"github.com/pointsman/pointsman/agent/internal/system/linux"
+	"github.com/pointsman/pointsman/agent/internal/system"
 	"github.com/pointsman/pointsman/pkg/version"
 )
 
@@ -52,9 +52,8 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	log.Info("agent starts", "version", version.Version, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
-	go sys.KeepRouterMACs(ctx)
-	go sys.KeepNexthopGroups(ctx, sw.frr.NexthopGroups)
+	log.Info("agent starts", "version", version.Version, "os", sw.found.OS, "os_version", sw.found.Version, "os_by", sw.found.Why, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
+	go sys.Keep(ctx, sw.frr.NexthopGroups)
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
@@ -68,7 +67,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 }
 
 // kernelReport is what the switch's status says of its kernel: an operator must see where nothing keeps machines off the CPU.
-func kernelReport(release string, sys *linux.System) string {
+func kernelReport(release string, sys system.Switch) string {
 	if sys.Protects() {
 		return release
 	}

@@ -233,6 +233,24 @@ type SwitchStatus struct {
 	Drift            []string
 	LastError        string
 	Ports            []string
+	Capabilities     Capabilities
+}
+
+// Capabilities are what a switch can do, by its network OS and its hardware.
+type Capabilities struct {
+	// MaxVRFs is how many VRFs it takes, the provisioning one included; 0 if no bound is known.
+	MaxVRFs int
+	// FirstVLAN and LastVLAN are the VLAN ids that it takes, ends included.
+	FirstVLAN, LastVLAN uint16
+	// FirstReservedVLAN and LastReservedVLAN are those among them that the switch keeps for itself; 0 if none.
+	FirstReservedVLAN, LastReservedVLAN uint16
+	// VRFName is the form of a VRF's name, as a regular expression; MaxDeviceName is how many characters any device's name has at most.
+	VRFName       string
+	MaxDeviceName int
+	// NeighbourSuppression tells whether neighbours beyond a tunnel are answered for.
+	NeighbourSuppression bool
+	// PortIsolation tells whether ports in provisioning are kept from each other.
+	PortIsolation bool
 }
 
 // Alive is an agent's heartbeat.

@@ -209,7 +209,19 @@ func ProbeStatusFromProto(m *apiv1.ProbeStatus) (netmodel.ProbeStatus, error) {
 func SwitchStatusToProto(v netmodel.SwitchStatus) *apiv1.SwitchStatus {
 	return &apiv1.SwitchStatus{
 		Switch: v.Switch, State: agentStates.toProto[v.State], Reason: v.Reason, AgentVersion: v.AgentVersion, FrrVersion: v.FRRVersion, NetworkOs: v.NetworkOS,
-		Kernel: v.Kernel, ConfigGeneration: v.ConfigGeneration, Drift: v.Drift, LastError: v.LastError, Ports: v.Ports,
+		Kernel: v.Kernel, ConfigGeneration: v.ConfigGeneration, Drift: v.Drift, LastError: v.LastError, Ports: v.Ports, Capabilities: capabilitiesToProto(v.Capabilities),
+	}
+}
+
+// capabilitiesToProto gives none for a switch that said nothing of them.
+func capabilitiesToProto(v netmodel.Capabilities) *apiv1.Capabilities {
+	if v == (netmodel.Capabilities{}) {
+		return nil
+	}
+	return &apiv1.Capabilities{
+		MaxVrfs: uint32(v.MaxVRFs), FirstVlan: uint32(v.FirstVLAN), LastVlan: uint32(v.LastVLAN), VrfName: v.VRFName, MaxDeviceName: uint32(v.MaxDeviceName),
+		NeighbourSuppression: v.NeighbourSuppression, PortIsolation: v.PortIsolation,
+		FirstReservedVlan: uint32(v.FirstReservedVLAN), LastReservedVlan: uint32(v.LastReservedVLAN),
 	}
 }
 
@@ -217,7 +229,16 @@ func SwitchStatusFromProto(m *apiv1.SwitchStatus) (netmodel.SwitchStatus, error)
 	return netmodel.SwitchStatus{
 		Switch: m.GetSwitch(), State: agentStates.fromProto[m.GetState()], Reason: m.GetReason(), AgentVersion: m.GetAgentVersion(), FRRVersion: m.GetFrrVersion(), NetworkOS: m.GetNetworkOs(),
 		Kernel: m.GetKernel(), ConfigGeneration: m.GetConfigGeneration(), Drift: m.GetDrift(), LastError: m.GetLastError(), Ports: m.GetPorts(),
+		Capabilities: capabilitiesFromProto(m.GetCapabilities()),
 	}, nil
+}
+
+func capabilitiesFromProto(m *apiv1.Capabilities) netmodel.Capabilities {
+	return netmodel.Capabilities{
+		MaxVRFs: int(m.GetMaxVrfs()), FirstVLAN: uint16(m.GetFirstVlan()), LastVLAN: uint16(m.GetLastVlan()), VRFName: m.GetVrfName(), MaxDeviceName: int(m.GetMaxDeviceName()),
+		NeighbourSuppression: m.GetNeighbourSuppression(), PortIsolation: m.GetPortIsolation(),
+		FirstReservedVLAN: uint16(m.GetFirstReservedVlan()), LastReservedVLAN: uint16(m.GetLastReservedVlan()),
+	}
 }
 
 func AliveToProto(v netmodel.Alive) *apiv1.Alive {

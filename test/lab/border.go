@@ -36,11 +36,11 @@ func (t *Topology) addBorder(inv *Inventory, leaves int) {
 	for b := range t.Border.Leaves {
 		n := leaves + b
 		s := Switch{
-			Name: borderName(b), Role: RoleBorder, ASN: firstLeafASN + uint32(n),
+			Name: borderName(b), Role: RoleBorder, OS: Linux, ASN: firstLeafASN + uint32(n),
 			Loopback: netip.AddrFrom4([4]byte{10, 255, 2, byte(b + 1)}), Management: managementAddress(t.Spines + n),
-			Ports: []Port{{Name: swp(1), Role: RoleExternal, MAC: portMAC(kindLeaf, n, 1), Peer: Endpoint{outsideName, lan(b)}}},
+			Ports: []Port{{Name: swp(1), Number: 1, Role: RoleExternal, MAC: portMAC(kindLeaf, n, 1), Peer: Endpoint{outsideName, lan(b)}}},
 		}
-		s.Ports = append(s.Ports, t.uplinks(n, Rack{})...)
+		s.Ports = append(s.Ports, t.uplinks(n, Rack{}, Linux)...)
 		inv.add(s, n)
 		outside.Ports = append(outside.Ports, Uplink{Name: lan(b), MAC: portMAC(kindOutside, 0, b+1), Peer: Endpoint{s.Name, swp(1)}})
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"github.com/pointsman/pointsman/test/lab/swstate"
 	"github.com/pointsman/pointsman/test/lab/uml"
 )
 
@@ -26,6 +27,9 @@ const fabricMode = "fabric"
 // Main takes over if this process is the init of a guest or of a node in it, and never returns then. Otherwise it does
 // nothing. Every program that calls Up calls it first thing in main (or TestMain).
 func Main() {
+	if filepath.Base(os.Args[0]) == swstate.Program {
+		swstate.Main() // in a node that runs SONiC
+	}
 	if name := os.Getenv(nodeEnv); name != "" && os.Getpid() == 1 {
 		err := nodeMain(name)
 		fmt.Fprintf(os.Stderr, "node %s: %v\n", name, err)

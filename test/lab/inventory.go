@@ -31,6 +31,7 @@ type Switch struct {
 	Name       string
 	Role       string
 	Rack       string // of leaves only
+	OS         OS
 	ASN        uint32
 	Loopback   netip.Addr
 	Management netip.Addr // of eth0, in VRF mgmt
@@ -39,10 +40,11 @@ type Switch struct {
 
 // Port is one front-panel port of a switch.
 type Port struct {
-	Name string
-	Role string
-	MAC  net.HardwareAddr
-	Peer Endpoint // what is cabled to it; zero for a spare port
+	Name   string
+	Number int // on the front, from 1
+	Role   string
+	MAC    net.HardwareAddr
+	Peer   Endpoint // what is cabled to it; zero for a spare port
 }
 
 // Endpoint is one end of a cable.
@@ -67,7 +69,7 @@ type Uplink struct {
 }
 
 const (
-	firstUplink  = 49 // leaves number their uplinks from swp49, as 48-port switches do, or behind their machine ports
+	firstUplink  = 49 // leaves number their uplinks from 49, as 48-port switches do, or behind their machine ports
 	spineASN     = 4200000000
 	firstLeafASN = 4200000001
 )
@@ -77,7 +79,7 @@ func (t *Topology) Inventory() Inventory {
 	var inv Inventory
 	for s := range t.Spines {
 		inv.Switches = append(inv.Switches, Switch{
-			Name: spineName(s), Role: RoleSpine, ASN: spineASN,
+			Name: spineName(s), Role: RoleSpine, OS: Linux, ASN: spineASN,
 			Loopback: netip.AddrFrom4([4]byte{10, 255, 0, byte(s + 1)}), Management: managementAddress(s),
 		})
 	}
@@ -85,8 +87,8 @@ func (t *Topology) Inventory() Inventory {
 	for r, rack := range t.Racks {
 		name := fmt.Sprintf("rack%02d", r+1)
 		first := leaf
-		for range rack.Leaves {
-			inv.add(t.leaf(leaf, machine, rack, name), leaf)
+		for l := range rack.Leaves {
+			inv.add(t.leaf(leaf, machine, rack, name, rack.OS.of(l)), leaf)
 			leaf++
 		}
 		for m := range rack.Machines {
@@ -105,7 +107,7 @@ func (inv *Inventory) add(s Switch, n int) {
 		for i := range inv.Switches {
 			if spine := &inv.Switches[i]; uplink.Role == RoleUplink && spine.Name == uplink.Peer.Node {
 				spine.Ports = append(spine.Ports, Port{
-					Name: uplink.Peer.Port, Role: RoleUplink, MAC: portMAC(kindSpine, i, n+1), Peer: Endpoint{s.Name, uplink.Name},
+					Name: uplink.Peer.Port, Number: n + 1, Role: RoleUplink, MAC: portMAC(kindSpine, i, n+1), Peer: Endpoint{s.Name, uplink.Name},
 				})
 			}
 		}
@@ -113,30 +115,30 @@ func (inv *Inventory) add(s Switch, n int) {
 	inv.Switches = append(inv.Switches, s)
 }
 
-func (t *Topology) leaf(n, firstMachine int, rack Rack, rackName string) Switch {
+func (t *Topology) leaf(n, firstMachine int, rack Rack, rackName string, os OS) Switch {
 	s := Switch{
-		Name: leafName(n), Role: RoleLeaf, Rack: rackName, ASN: firstLeafASN + uint32(n),
+		Name: leafName(n), Role: RoleLeaf, Rack: rackName, OS: os, ASN: firstLeafASN + uint32(n),
 		Loopback: netip.AddrFrom4([4]byte{10, 255, 1, byte(n + 1)}), Management: managementAddress(t.Spines + n),
 	}
 	first := t.firstLeaf(rackName)
 	for p := range rack.Machines + rack.SparePorts {
-		port := Port{Name: swp(p + 1), Role: RoleMachine, MAC: portMAC(kindLeaf, n, p+1)}
+		port := Port{Name: os.portName(p + 1), Number: p + 1, Role: RoleMachine, MAC: portMAC(kindLeaf, n, p+1)}
 		if p < rack.Machines {
 			port.Peer = Endpoint{machineName(firstMachine + p), lan(n - first)}
 		}
 		s.Ports = append(s.Ports, port)
 	}
-	s.Ports = append(s.Ports, t.uplinks(n, rack)...)
+	s.Ports = append(s.Ports, t.uplinks(n, rack, os)...)
 	return s
 }
 
 // uplinks are those of the n-th leaf.
-func (t *Topology) uplinks(n int, rack Rack) []Port {
+func (t *Topology) uplinks(n int, rack Rack, os OS) []Port {
 	var ports []Port
 	for spine := range t.Spines {
 		number := uplinkNumber(rack, spine)
 		ports = append(ports, Port{
-			Name: swp(number), Role: RoleUplink, MAC: portMAC(kindLeaf, n, number),
+			Name: os.portName(number), Number: number, Role: RoleUplink, MAC: portMAC(kindLeaf, n, number),
 			Peer: Endpoint{spineName(spine), swp(n + 1)},
 		})
 	}
@@ -158,7 +160,7 @@ func (t *Topology) firstLeaf(rackName string) int {
 func newMachine(n, slot, firstLeaf int, rack Rack, rackName string) Machine {
 	m := Machine{Name: machineName(n), Rack: rackName, SystemUUID: systemUUID(machineName(n))}
 	for l := range rack.Leaves {
-		m.Uplinks = append(m.Uplinks, Uplink{Name: lan(l), MAC: portMAC(kindMachine, n, l+1), Peer: Endpoint{leafName(firstLeaf + l), swp(slot + 1)}})
+		m.Uplinks = append(m.Uplinks, Uplink{Name: lan(l), MAC: portMAC(kindMachine, n, l+1), Peer: Endpoint{leafName(firstLeaf + l), rack.OS.of(l).portName(slot + 1)}})
 	}
 	return m
 }

@@ -119,6 +119,14 @@ func writeNodeFiles(spec nodeSpec) error {
 			return err
 		}
 	}
+	for path, target := range spec.Links {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			return err
+		}
+		if err := os.Symlink(target, path); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

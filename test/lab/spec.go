@@ -47,6 +47,7 @@ type nodeSpec struct {
 	Management netip.Prefix // switches only
 	MAC        hardwareAddr // of eth0
 	Files      map[string]string
+	Links      map[string]string // symbolic links, by path
 	Services   []Service
 	ReadyLimit time.Duration // of each service
 	Binaries   string
@@ -117,6 +118,11 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 		Name: s.Name, Switch: true, Management: netip.PrefixFrom(s.Management, 24), MAC: hardwareAddr(portMAC(0, index, 0)),
 		Files: map[string]string{}, Services: frrServices(),
 	}
+	if s.OS == SONiC {
+		if err := makeSONiC(&node, s); err != nil {
+			return nodeSpec{}, err
+		}
+	}
 	if !agent {
 		return node, nil
 	}
@@ -125,7 +131,7 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 		endpoints = append(endpoints, fmt.Sprintf("http://%s:%d", HostAddress, port))
 	}
 	config, err := yaml.Marshal(agentConfig{
-		Switch: s.Name, Etcd: etcdConfig{Endpoints: endpoints, BindDevice: mgmtVRF},
+		Switch: s.Name, NetworkOS: s.OS.configured(), Etcd: etcdConfig{Endpoints: endpoints, BindDevice: mgmtVRF},
 		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true, FRR: frrConfig{BFDInterval: bfdInterval.String()},
 	})
 	if err != nil {
@@ -143,12 +149,13 @@ const Failpoint = "/run/pointsman-failpoint"
 
 // agentConfig is the agent's configuration file.
 type agentConfig struct {
-	Switch   string     `yaml:"switch"`
-	Etcd     etcdConfig `yaml:"etcd"`
-	StateDir string     `yaml:"state-dir"`
-	SendLLDP bool       `yaml:"lldp-send"`
-	Insecure bool       `yaml:"insecure"`
-	FRR      frrConfig  `yaml:"frr"`
+	Switch    string     `yaml:"switch"`
+	NetworkOS OS         `yaml:"network-os,omitempty"`
+	Etcd      etcdConfig `yaml:"etcd"`
+	StateDir  string     `yaml:"state-dir"`
+	SendLLDP  bool       `yaml:"lldp-send"`
+	Insecure  bool       `yaml:"insecure"`
+	FRR       frrConfig  `yaml:"frr"`
 }
 
 // frrConfig is the agent's section on FRR.

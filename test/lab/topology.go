@@ -43,6 +43,8 @@ type Rack struct {
 	Leaves     int `yaml:"leaves"`
 	Machines   int `yaml:"machines"`
 	SparePorts int `yaml:"spare-ports,omitempty"` // machine ports on each leaf with nothing cabled to them
+	// OS is what the leaves run: one word for all, or a list with one for each.
+	OS OSList `yaml:"os,omitempty"`
 }
 
 // Border is the leaves that are cabled to the outside instead of machines, one port each: a router of somebody else.
@@ -153,6 +155,7 @@ func (t *Topology) validate() error {
 		if rack.SparePorts < 0 {
 			bad(field+".spare-ports", "%d is negative", rack.SparePorts)
 		}
+		rack.OS.validate(field+".os", rack.Leaves, bad)
 		if rack.Machines+rack.SparePorts > maxPorts {
 			bad(field+".machines", "a leaf has %d machine ports at most, with spare-ports", maxPorts)
 		}

@@ -3,6 +3,7 @@ package lab
 import (
 	"fmt"
 	"net"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -30,6 +31,8 @@ func TestParseNamesTheField(t *testing.T) {
 		"machine speaker": {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {speaker: quagga}}", []string{"machines.machine01.speaker", "bird"}},
 		"machine lldp":    {"spines: 1\nracks: [{leaves: 1, machines: 1}]\nmachines: {machine01: {lldp: lldpd}}", []string{"machines.machine01.lldp"}},
 		"border":          {"spines: 1\nracks: [{leaves: 1}]\nborder: {leaves: -1}", []string{"border.leaves: -1"}},
+		"os word":         {"spines: 1\nracks: [{leaves: 1, os: ios}]", []string{"racks[0].os", "ios", "linux sonic"}},
+		"os of each":      {"spines: 1\nracks: [{leaves: 3, os: [sonic, linux]}]", []string{"racks[0].os: 2 for 3 leaves"}},
 		"two documents":   {"spines: 1\nracks: [{leaves: 1}]\n---\nspines: 2\n", []string{"more than one document"}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -43,6 +46,16 @@ func TestParseNamesTheField(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func TestTopologiesLoad(t *testing.T) {
+	files, err := filepath.Glob("topologies/*.yaml")
+	must(t, err)
+	for _, file := range files {
+		if _, err := Load(file); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
@@ -70,6 +83,7 @@ func TestInventoryIsConsistent(t *testing.T) {
 		for range rapid.IntRange(1, 6).Draw(t, "racks") {
 			topology.Racks = append(topology.Racks, Rack{
 				Leaves: rapid.IntRange(1, 4).Draw(t, "leaves"), Machines: rapid.IntRange(0, 60).Draw(t, "machines"), SparePorts: rapid.IntRange(0, 3).Draw(t, "spare"),
+				OS: rapid.SampledFrom([]OSList{nil, {SONiC}, {Linux}}).Draw(t, "os"),
 			})
 		}
 		topology.Border.Leaves = rapid.IntRange(0, 2).Draw(t, "borders")
@@ -117,6 +131,29 @@ func TestInventoryIsConsistent(t *testing.T) {
 			}
 		}
 	})
+}
+
+// Ports are called as their leaf's OS calls them, at both ends of their cables.
+func TestPortsByOS(t *testing.T) {
+	topology, err := Parse([]byte("spines: 1\nracks: [{leaves: 2, machines: 2, os: [sonic, linux]}]"))
+	must(t, err)
+	inv := topology.Inventory()
+	names := map[string][]string{}
+	for _, s := range inv.Switches {
+		for _, p := range s.Ports {
+			names[s.Name] = append(names[s.Name], p.Name)
+		}
+	}
+	want := map[string][]string{"spine01": {"swp1", "swp2"}, "leaf01": {"Ethernet0", "Ethernet4", "Ethernet192"}, "leaf02": {"swp1", "swp2", "swp49"}}
+	if diff := cmp.Diff(want, names); diff != "" {
+		t.Error(diff)
+	}
+	if got := inv.Machines[1].Uplinks[0].Peer.String(); got != "leaf01:Ethernet4" {
+		t.Errorf("machine02 is cabled to %s", got)
+	}
+	if got := inv.Switches[0].Ports[0].Peer.String(); got != "leaf01:Ethernet192" {
+		t.Errorf("spine01 is cabled to %s", got)
+	}
 }
 
 func TestSpecWritesTheAgentsConfiguration(t *testing.T) {

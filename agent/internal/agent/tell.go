@@ -67,7 +67,7 @@ func (a *agent) tell() {
 	s := netmodel.SwitchStatus{
 		Switch: a.cfg.Switch, State: a.snapshot.State, Reason: a.snapshot.Reason, AgentVersion: version.Version, FRRVersion: a.frrVersion,
 		NetworkOS: a.cfg.System.Name(), Kernel: a.cfg.Kernel, ConfigGeneration: a.report.ConfigGeneration,
-		Drift: a.report.Drift, LastError: a.lastError(), Ports: a.report.Existing,
+		Drift: a.report.Drift, LastError: a.lastError(), Ports: a.report.Existing, Capabilities: a.report.Capabilities,
 	}
 	if s.State == "" {
 		s.State, s.Reason = netmodel.AgentHolding, "no intent yet"

@@ -56,6 +56,7 @@ func Run(ctx context.Context, cfg config.Config, routing *frr.Client) Report {
 	var r Report
 	for _, look := range []func() []Result{
 		capabilities,
+		func() []Result { return networkOS("/", cfg.NetworkOS) },
 		kernel,
 		sysctls,
 		func() []Result { return daemons(ctx, cfg, routing) },

@@ -24,6 +24,7 @@ import (
 	"github.com/pointsman/pointsman/pkg/etcdaccess"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/identify"
 )
 
 // DefaultFile is where the agent's configuration lies.
@@ -40,9 +41,9 @@ type Config struct {
 	SendLLDP bool `yaml:"lldp-send"`
 	// Insecure allows an etcd beyond loopback without TLS.
 	Insecure bool `yaml:"insecure"`
-	// NetworkOS is linux.
-	NetworkOS string `yaml:"network-os"`
-	FRR       FRR    `yaml:"frr"`
+	// NetworkOS is auto, linux, cumulus or sonic; auto goes by what the switch says of itself.
+	NetworkOS identify.OS `yaml:"network-os"`
+	FRR       FRR         `yaml:"frr"`
 	// Management are ports that the agent leaves alone, besides those in VRF mgmt.
 	Management []string `yaml:"management-ports"`
 	// LogLevel is debug, info, warn or error.
@@ -155,7 +156,7 @@ func Load(path string, override func(*Config)) (Config, error) {
 // Default is a configuration with everything but the name and the endpoints.
 func Default() Config {
 	return Config{
-		StateDir: "/var/lib/pointsman", NetworkOS: "linux", LogLevel: "info", Management: []string{"eth0"},
+		StateDir: "/var/lib/pointsman", NetworkOS: identify.Auto, LogLevel: "info", Management: []string{"eth0"},
 		FRR:           FRR{SocketDir: "/run/frr", ConfigFile: "/etc/frr/frr.conf", BFDInterval: 300 * time.Millisecond, TemplateDir: "/etc/pointsman/frr-templates"},
 		ConfirmWindow: 5 * time.Second, FullPass: time.Minute, HeartbeatTTL: 10 * time.Second,
 		Protect: Protect{Enabled: true}, Metrics: Metrics{Address: "127.0.0.1:7445"},
@@ -220,8 +221,8 @@ func (c Config) check() error {
 	if len(c.Metrics.Device) > 15 {
 		bad("metrics.device", "%q is longer than 15 characters", c.Metrics.Device)
 	}
-	if c.NetworkOS != "linux" {
-		bad("network-os", "%q is unknown; known: linux", c.NetworkOS)
+	if !slices.Contains(identify.Known, c.NetworkOS) {
+		bad("network-os", "%q is unknown; known: %v", c.NetworkOS, identify.Known)
 	}
 	if err := new(slog.Level).UnmarshalText([]byte(c.LogLevel)); err != nil {
 		bad("log-level", "%q is none of debug, info, warn, error", c.LogLevel)

@@ -54,16 +54,16 @@ func (m *mortal) Apply(ctx context.Context, ops []plan.Op) []plan.Result {
 		m.done = 0
 		return m.System.Apply(ctx, ops)
 	}
-	if limit -= m.done; steps(ops) <= limit {
-		m.done += steps(ops)
+	if limit -= m.done; Steps(ops) <= limit {
+		m.done += Steps(ops)
 		return m.System.Apply(ctx, ops)
 	}
 	if err := os.Remove(m.path); err != nil { // it would kill every agent that comes after
 		m.log.Error("disarm the failpoint", "err", err)
 		return m.System.Apply(ctx, ops)
 	}
-	results := m.System.Apply(ctx, first(ops, limit))
-	m.log.Warn("failpoint: the agent kills itself", "done", limit, "of", steps(ops), "next", next(ops, limit))
+	results := m.System.Apply(ctx, First(ops, limit))
+	m.log.Warn("failpoint: the agent kills itself", "done", limit, "of", Steps(ops), "next", next(ops, limit))
 	m.die()
 	return results
 }
@@ -82,7 +82,8 @@ func (m *mortal) limit() (n int, armed bool, err error) {
 	return n, true, nil
 }
 
-func steps(ops []plan.Op) int {
+// Steps counts a change's steps: one of the kernel's, or one line of FRR's.
+func Steps(ops []plan.Op) int {
 	n := 0
 	for _, op := range ops {
 		n += size(op)
@@ -97,8 +98,8 @@ func size(op plan.Op) int {
 	return 1
 }
 
-// first is what comes before step n+1. A step of FRR's is cut between its lines.
-func first(ops []plan.Op, n int) []plan.Op {
+// First is what of a change comes before step n+1. A step of FRR's is cut between its lines.
+func First(ops []plan.Op, n int) []plan.Op {
 	var out []plan.Op
 	for _, op := range ops {
 		switch o, ok := op.(plan.ApplyFRR); {

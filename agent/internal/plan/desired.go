@@ -15,6 +15,9 @@ import (
 // sense: then nothing may change. Same input, same bytes.
 func Desired(intent Intent, facts Facts) (State, Assignments, []Problem, error) {
 	b := newBuild(intent, facts)
+	if facts.Refusal != "" {
+		return State{}, Assignments{}, nil, fmt.Errorf("switch %q is left alone: %s", b.config.Switch, facts.Refusal)
+	}
 	if err := b.checkConfig(); err != nil {
 		return State{}, Assignments{}, nil, fmt.Errorf("configuration of switch %q: %w", b.config.Switch, err)
 	}
@@ -40,6 +43,7 @@ type build struct {
 	config     netmodel.SwitchConfig
 	facts      Facts
 	ranges     Ranges
+	limits     limits
 	mac        MAC
 	tenants    map[string]tenant              // by VRF
 	vniOwner   map[netmodel.VNI]string        // VRF
@@ -78,7 +82,7 @@ const (
 
 func (b *build) checkConfig() error {
 	c := b.config
-	var errs []error
+	errs := []error{b.narrow(b.facts.Capabilities)}
 	if !c.Loopback.Is4() {
 		errs = append(errs, fmt.Errorf("loopback %v is not an IPv4 address", c.Loopback))
 	}
@@ -88,8 +92,11 @@ func (b *build) checkConfig() error {
 	if mtu := c.LinkMTU(); mtu < minMTU || mtu > maxMTU {
 		errs = append(errs, fmt.Errorf("MTU %d is not in %d-%d", mtu, minMTU, maxMTU))
 	}
-	if v := c.Provisioning.VLAN; v != 0 && (v < 2 || v > 4094 || v >= b.ranges.FirstVLAN && v <= b.ranges.LastVLAN) {
-		errs = append(errs, fmt.Errorf("provisioning VLAN %d is not in 2-4094, or lies in the VNIs' range %d-%d", v, b.ranges.FirstVLAN, b.ranges.LastVLAN))
+	if v := c.Provisioning.VLAN; v != 0 && (v < b.limits.FirstVLAN || v > b.limits.LastVLAN || v >= b.ranges.FirstVLAN && v <= b.ranges.LastVLAN) {
+		errs = append(errs, fmt.Errorf("provisioning VLAN %d is not in %d-%d, or lies in the VNIs' range %d-%d", v, b.limits.FirstVLAN, b.limits.LastVLAN, b.ranges.FirstVLAN, b.ranges.LastVLAN))
+	}
+	if v := c.Provisioning.VLAN; b.limits.reserves(v) {
+		errs = append(errs, fmt.Errorf("provisioning VLAN %d is one of %d-%d, which the switch keeps for itself", v, b.limits.FirstReservedVLAN, b.limits.LastReservedVLAN))
 	}
 	names := map[string]bool{}
 	for _, p := range c.Ports {

@@ -25,7 +25,7 @@ func TestProblemsStayWithTheirPort(t *testing.T) {
 		intent netmodel.PortIntent
 		want   string
 	}{
-		"name too long":          {wrong(func(p *netmodel.PortIntent) { p.VRF = "Vrf1234567890123" }), `VRF name "Vrf1234567890123" is not Vrf and at most 12`},
+		"name too long":          {wrong(func(p *netmodel.PortIntent) { p.VRF = "Vrf1234567890123" }), `VRF name "Vrf1234567890123" is not of the form`},
 		"name of another's":      {wrong(func(p *netmodel.PortIntent) { p.VRF = "mgmt" }), `VRF name "mgmt"`},
 		"name breaks the line":   {wrong(func(p *netmodel.PortIntent) { p.VRF = "Vrf1\nexit" }), "VRF name"},
 		"VNI of another VRF":     {wrong(func(p *netmodel.PortIntent) { p.VNI = 104001 }), `VNI 104001 of VRF "Vrf104002" is that of VRF "Vrf104001"`},
@@ -150,9 +150,14 @@ func TestAssignments(t *testing.T) {
 func TestNumbersRunOut(t *testing.T) {
 	facts := leafFacts()
 	facts.Ranges = plan.Ranges{FirstTable: 1000, LastTable: 1001, FirstVLAN: 1000, LastVLAN: 1000}
-	_, _, _, err := plan.Desired(with(leafIntent(), tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)), facts)
-	if err == nil || !strings.Contains(err.Error(), "none of 1001-1001 is free") {
-		t.Errorf("got %v", err)
+	intent := with(leafIntent(), tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2))
+	_, _, problems, err := plan.Desired(intent, facts)
+	if err != nil || len(problems) != 1 || problems[0].Port != "swp2" || !strings.Contains(problems[0].Error(), `VRF "Vrf104002" gets no table: all of 1001-1001 are used`) {
+		t.Errorf("got %v, %v", problems, err)
+	}
+	facts.TakenTables = []uint32{1001}
+	if _, _, _, err := plan.Desired(intent, facts); err == nil || !strings.Contains(err.Error(), "none of 1001-1001 is free") {
+		t.Errorf("taken by others: got %v", err)
 	}
 }
 

@@ -45,7 +45,7 @@ func Diff(observed, desired State) []Op {
 		d.removed,
 		stage(frr.StageVRFRemoval),
 	)
-	return append(ops, save(observed, desired)...)
+	return slices.Concat(ops, save(observed, desired), saveKernel(observed, desired))
 }
 
 // Split parts a plan into what ports wait for, up to the last step that serves one, and the tidying up behind it. The ports can be

@@ -30,6 +30,10 @@ type Facts struct {
 	// TakenTables and TakenVLANs are held by others, or by what is about to go: two VRFs never share a table, not for a moment.
 	TakenTables []uint32
 	TakenVLANs  []uint16
+	// Capabilities of the switch; the zero value means LinuxCapabilities.
+	Capabilities Capabilities
+	// Refusal is why nothing may be changed on this switch as it is, in words; "" is the usual.
+	Refusal string
 	// Ranges to choose from; the zero value means DefaultRanges.
 	Ranges Ranges
 	// Held are ports that do not come up in a VRF yet, as the fabric behind the switch is not there.

@@ -29,7 +29,7 @@ func (b *build) stand(port *Port, intent netmodel.PortIntent) {
 	case netmodel.ModeVRF:
 		port.Master = intent.VRF
 	case netmodel.ModeProvisioning:
-		port.Master, port.Isolated, port.VLANs = BridgeName, true, access(b.config.Provisioning.VLAN)
+		port.Master, port.Isolated, port.VLANs = BridgeName, b.limits.PortIsolation, access(b.config.Provisioning.VLAN)
 	default:
 		port.Up = false
 	}

@@ -14,6 +14,8 @@ type State struct {
 	FRR    frr.Config
 	// FRRSaved is the configuration file that FRR starts with; never desired, as it follows FRR and keeps what is not ours.
 	FRRSaved frr.Config
+	// Saved is what the network OS itself starts with, where it keeps that apart from the kernel; else nil. Never desired either.
+	Saved Saved
 	// Unknown names the parts that could not be read. Diff leaves them alone: unknown is not empty.
 	Unknown []Part
 }
@@ -32,6 +34,8 @@ const (
 	PartProtection Part = "nftables"
 	PartFRR        Part = "frr"
 	PartFRRSaved   Part = "frr configuration file"
+	// PartSaved is what the network OS starts with.
+	PartSaved Part = "network configuration"
 )
 
 // Knows reports whether a part was read.

@@ -17,9 +17,6 @@ type tenant struct {
 	ports []string // sorted
 }
 
-// vrfName is what every network OS takes: SONiC wants the prefix, Linux at most 15 characters.
-var vrfName = regexp.MustCompile(`^Vrf[a-zA-Z0-9_-]{1,12}$`)
-
 // portName keeps a name from ending a line of FRR's configuration, or a path below /proc/sys, and beginning another.
 var portName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9._:-]{0,14}$`)
 
@@ -93,6 +90,8 @@ func (b *build) checkPort(p netmodel.SwitchPort) error {
 	switch {
 	case !portName.MatchString(p.Name):
 		return fmt.Errorf("name %q is no port's", p.Name)
+	case len(p.Name) > b.limits.MaxDeviceName:
+		return fmt.Errorf("name %q is longer than the %d characters that the switch takes", p.Name, b.limits.MaxDeviceName)
 	case !b.exists(p.Name):
 		return errors.New("does not exist")
 	}
@@ -119,8 +118,8 @@ func (b *build) checkIntent(i netmodel.PortIntent, role netmodel.PortRole) error
 
 func (b *build) checkTenant(i netmodel.PortIntent) error {
 	switch {
-	case !vrfName.MatchString(i.VRF):
-		return fmt.Errorf("VRF name %q is not Vrf and at most 12 of a-z, A-Z, 0-9, _ and -", i.VRF)
+	case !b.limits.vrfName.MatchString(i.VRF) || len(i.VRF) > b.limits.MaxDeviceName:
+		return fmt.Errorf("VRF name %q is not of the form %s, or longer than %d characters", i.VRF, b.limits.VRFName, b.limits.MaxDeviceName)
 	case i.VNI == 0 || i.VNI > netmodel.LastVNI:
 		return fmt.Errorf("VNI %d of VRF %q is not in 1-%d", i.VNI, i.VRF, netmodel.LastVNI)
 	case i.PeerASN == 0:
@@ -138,9 +137,11 @@ func (b *build) checkTenant(i netmodel.PortIntent) error {
 		}
 	}
 	if i.External != nil {
-		return checkExternal(*i.External)
+		if err := checkExternal(*i.External); err != nil {
+			return err
+		}
 	}
-	return nil
+	return b.roomFor(i.VRF)
 }
 
 func checkExternal(s netmodel.ExternalSession) error {

@@ -59,7 +59,7 @@ func (b *build) desireVNIs() error {
 	for vni, vlan := range vlans {
 		b.kernel.VNIs[vni] = VXLAN{
 			Local: b.config.Loopback, MTU: b.config.LinkMTU() - tunnelOverhead, Up: true,
-			NeighSuppress: true, Master: BridgeName, VLANs: access(vlan),
+			NeighSuppress: b.limits.NeighbourSuppression, Master: BridgeName, VLANs: access(vlan),
 		}
 	}
 	return nil

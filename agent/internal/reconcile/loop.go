@@ -57,6 +57,8 @@ type Report struct {
 	VRFs map[string]plan.VRF
 	// Existing are the ports that the switch has, sorted.
 	Existing []string
+	// Capabilities of the switch.
+	Capabilities plan.Capabilities
 	// Drift is what is still different, a line each.
 	Drift []string
 	// LastError is what went wrong with the switch as a whole, or "".

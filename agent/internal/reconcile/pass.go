@@ -84,7 +84,7 @@ func (l *Loop) uninstructed(ctx context.Context) outcome {
 	if err != nil {
 		return l.blind(l.cfg.Log, fmt.Errorf("read facts: %w", err))
 	}
-	l.publish(Report{Existing: existing(facts.Ports)})
+	l.publish(Report{Existing: existing(facts.Ports), Capabilities: facts.Capabilities})
 	return converged
 }
 

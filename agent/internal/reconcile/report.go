@@ -24,6 +24,7 @@ func (l *Loop) report(s intent.Snapshot, in plan.Intent, read reading, v verdict
 	r := Report{
 		Ports: map[string]netmodel.PortStatus{}, Sessions: map[string]WantedSession{}, VRFs: read.observed.Kernel.VRFs,
 		Existing: existing(read.facts.Ports), Drift: summary(driftOf(slices.Concat(read.ops, read.tidying))), LastError: strings.Join(v.whole, "; "), ConfigGeneration: l.config.Generation,
+		Capabilities: read.facts.Capabilities,
 	}
 	if blindTo != "" {
 		r.LastError = strings.Join(append(v.whole, "could not read "+blindTo), "; ")

@@ -7,7 +7,24 @@ import (
 	"net/netip"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	frrtemplates "github.com/pointsman/pointsman/frr-templates"
 )
+
+// Switch is a network OS with all that the agent's commands need of it. linux.System is one; where the kernel and FRR are the same
+// but the ports' configuration is not, another embeds that and changes what differs.
+type Switch interface {
+	System
+	Routes
+	// UseTemplates makes these render FRR's configuration; nil means the built-in ones. It is called before anything is observed.
+	UseTemplates(*frrtemplates.Set)
+	// Protects reports whether the switch keeps machines off its CPU by a table of nftables.
+	Protects() bool
+	// Keep puts back, until ctx ends, what the kernel and FRR lose of each other. groups asks FRR for its groups of next hops and
+	// their members.
+	Keep(ctx context.Context, groups func(context.Context) (map[uint32][]uint32, error))
+	// Close releases what the switch was opened with.
+	Close()
+}
 
 // System is one network operating system.
 type System interface {

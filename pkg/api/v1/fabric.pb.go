@@ -1668,7 +1668,8 @@ type SwitchStatus struct {
 	Drift     []string `protobuf:"bytes,9,rep,name=drift,proto3" json:"drift,omitempty"`
 	LastError string   `protobuf:"bytes,10,opt,name=last_error,json=lastError,proto3" json:"last_error,omitempty"`
 	// Ports that exist on the switch, sorted.
-	Ports         []string `protobuf:"bytes,11,rep,name=ports,proto3" json:"ports,omitempty"`
+	Ports         []string      `protobuf:"bytes,11,rep,name=ports,proto3" json:"ports,omitempty"`
+	Capabilities  *Capabilities `protobuf:"bytes,12,opt,name=capabilities,proto3" json:"capabilities,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1780,6 +1781,129 @@ func (x *SwitchStatus) GetPorts() []string {
 	return nil
 }
 
+func (x *SwitchStatus) GetCapabilities() *Capabilities {
+	if x != nil {
+		return x.Capabilities
+	}
+	return nil
+}
+
+// Capabilities are what a switch can do, by its network OS and its hardware.
+type Capabilities struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// VRFs at most, the provisioning one included; 0 if no bound is known.
+	MaxVrfs uint32 `protobuf:"varint,1,opt,name=max_vrfs,json=maxVrfs,proto3" json:"max_vrfs,omitempty"`
+	// VLAN ids that it takes, ends included.
+	FirstVlan uint32 `protobuf:"varint,2,opt,name=first_vlan,json=firstVlan,proto3" json:"first_vlan,omitempty"`
+	LastVlan  uint32 `protobuf:"varint,3,opt,name=last_vlan,json=lastVlan,proto3" json:"last_vlan,omitempty"`
+	// The form of a VRF's name, as a regular expression.
+	VrfName string `protobuf:"bytes,4,opt,name=vrf_name,json=vrfName,proto3" json:"vrf_name,omitempty"`
+	// Characters of a device's name at most.
+	MaxDeviceName uint32 `protobuf:"varint,5,opt,name=max_device_name,json=maxDeviceName,proto3" json:"max_device_name,omitempty"`
+	// Neighbours beyond a tunnel are answered for.
+	NeighbourSuppression bool `protobuf:"varint,6,opt,name=neighbour_suppression,json=neighbourSuppression,proto3" json:"neighbour_suppression,omitempty"`
+	// Ports in provisioning are kept from each other.
+	PortIsolation bool `protobuf:"varint,7,opt,name=port_isolation,json=portIsolation,proto3" json:"port_isolation,omitempty"`
+	// VLAN ids among them that the switch keeps for itself, ends included; 0 if none.
+	FirstReservedVlan uint32 `protobuf:"varint,8,opt,name=first_reserved_vlan,json=firstReservedVlan,proto3" json:"first_reserved_vlan,omitempty"`
+	LastReservedVlan  uint32 `protobuf:"varint,9,opt,name=last_reserved_vlan,json=lastReservedVlan,proto3" json:"last_reserved_vlan,omitempty"`
+	unknownFields     protoimpl.UnknownFields
+	sizeCache         protoimpl.SizeCache
+}
+
+func (x *Capabilities) Reset() {
+	*x = Capabilities{}
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Capabilities) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Capabilities) ProtoMessage() {}
+
+func (x *Capabilities) ProtoReflect() protoreflect.Message {
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Capabilities.ProtoReflect.Descriptor instead.
+func (*Capabilities) Descriptor() ([]byte, []int) {
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *Capabilities) GetMaxVrfs() uint32 {
+	if x != nil {
+		return x.MaxVrfs
+	}
+	return 0
+}
+
+func (x *Capabilities) GetFirstVlan() uint32 {
+	if x != nil {
+		return x.FirstVlan
+	}
+	return 0
+}
+
+func (x *Capabilities) GetLastVlan() uint32 {
+	if x != nil {
+		return x.LastVlan
+	}
+	return 0
+}
+
+func (x *Capabilities) GetVrfName() string {
+	if x != nil {
+		return x.VrfName
+	}
+	return ""
+}
+
+func (x *Capabilities) GetMaxDeviceName() uint32 {
+	if x != nil {
+		return x.MaxDeviceName
+	}
+	return 0
+}
+
+func (x *Capabilities) GetNeighbourSuppression() bool {
+	if x != nil {
+		return x.NeighbourSuppression
+	}
+	return false
+}
+
+func (x *Capabilities) GetPortIsolation() bool {
+	if x != nil {
+		return x.PortIsolation
+	}
+	return false
+}
+
+func (x *Capabilities) GetFirstReservedVlan() uint32 {
+	if x != nil {
+		return x.FirstReservedVlan
+	}
+	return 0
+}
+
+func (x *Capabilities) GetLastReservedVlan() uint32 {
+	if x != nil {
+		return x.LastReservedVlan
+	}
+	return 0
+}
+
 // Alive is the heartbeat: the only leased key.
 type Alive struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1791,7 +1915,7 @@ type Alive struct {
 
 func (x *Alive) Reset() {
 	*x = Alive{}
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1803,7 +1927,7 @@ func (x *Alive) String() string {
 func (*Alive) ProtoMessage() {}
 
 func (x *Alive) ProtoReflect() protoreflect.Message {
-	mi := &file_pkg_api_v1_fabric_proto_msgTypes[18]
+	mi := &file_pkg_api_v1_fabric_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1816,7 +1940,7 @@ func (x *Alive) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Alive.ProtoReflect.Descriptor instead.
 func (*Alive) Descriptor() ([]byte, []int) {
-	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{18}
+	return file_pkg_api_v1_fabric_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Alive) GetBootId() string {
@@ -1985,7 +2109,7 @@ const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\tsatisfied\x18\x04 \x01(\bR\tsatisfied\x12\x1f\n" +
 	"\vvrf_present\x18\x05 \x01(\bR\n" +
 	"vrfPresent\x12.\n" +
-	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xe3\x02\n" +
+	"\x04time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\"\xa3\x03\n" +
 	"\fSwitchStatus\x12\x16\n" +
 	"\x06switch\x18\x01 \x01(\tR\x06switch\x12.\n" +
 	"\x05state\x18\x02 \x01(\x0e2\x18.pointsman.v1.AgentStateR\x05state\x12\x16\n" +
@@ -2001,7 +2125,19 @@ const file_pkg_api_v1_fabric_proto_rawDesc = "" +
 	"\n" +
 	"last_error\x18\n" +
 	" \x01(\tR\tlastError\x12\x14\n" +
-	"\x05ports\x18\v \x03(\tR\x05ports\"R\n" +
+	"\x05ports\x18\v \x03(\tR\x05ports\x12>\n" +
+	"\fcapabilities\x18\f \x01(\v2\x1a.pointsman.v1.CapabilitiesR\fcapabilities\"\xe2\x02\n" +
+	"\fCapabilities\x12\x19\n" +
+	"\bmax_vrfs\x18\x01 \x01(\rR\amaxVrfs\x12\x1d\n" +
+	"\n" +
+	"first_vlan\x18\x02 \x01(\rR\tfirstVlan\x12\x1b\n" +
+	"\tlast_vlan\x18\x03 \x01(\rR\blastVlan\x12\x19\n" +
+	"\bvrf_name\x18\x04 \x01(\tR\avrfName\x12&\n" +
+	"\x0fmax_device_name\x18\x05 \x01(\rR\rmaxDeviceName\x123\n" +
+	"\x15neighbour_suppression\x18\x06 \x01(\bR\x14neighbourSuppression\x12%\n" +
+	"\x0eport_isolation\x18\a \x01(\bR\rportIsolation\x12.\n" +
+	"\x13first_reserved_vlan\x18\b \x01(\rR\x11firstReservedVlan\x12,\n" +
+	"\x12last_reserved_vlan\x18\t \x01(\rR\x10lastReservedVlan\"R\n" +
 	"\x05Alive\x12\x17\n" +
 	"\aboot_id\x18\x01 \x01(\tR\x06bootId\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since*n\n" +
@@ -2040,7 +2176,7 @@ func file_pkg_api_v1_fabric_proto_rawDescGZIP() []byte {
 }
 
 var file_pkg_api_v1_fabric_proto_enumTypes = make([]protoimpl.EnumInfo, 4)
-var file_pkg_api_v1_fabric_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_pkg_api_v1_fabric_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_pkg_api_v1_fabric_proto_goTypes = []any{
 	(SwitchRole)(0),               // 0: pointsman.v1.SwitchRole
 	(PortRole)(0),                 // 1: pointsman.v1.PortRole
@@ -2064,8 +2200,9 @@ var file_pkg_api_v1_fabric_proto_goTypes = []any{
 	(*ProbeResult)(nil),           // 19: pointsman.v1.ProbeResult
 	(*ProbeStatus)(nil),           // 20: pointsman.v1.ProbeStatus
 	(*SwitchStatus)(nil),          // 21: pointsman.v1.SwitchStatus
-	(*Alive)(nil),                 // 22: pointsman.v1.Alive
-	(*timestamppb.Timestamp)(nil), // 23: google.protobuf.Timestamp
+	(*Capabilities)(nil),          // 22: pointsman.v1.Capabilities
+	(*Alive)(nil),                 // 23: pointsman.v1.Alive
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
 }
 var file_pkg_api_v1_fabric_proto_depIdxs = []int32{
 	1,  // 0: pointsman.v1.SwitchPort.role:type_name -> pointsman.v1.PortRole
@@ -2079,21 +2216,22 @@ var file_pkg_api_v1_fabric_proto_depIdxs = []int32{
 	8,  // 8: pointsman.v1.PortIntent.grants:type_name -> pointsman.v1.Grant
 	12, // 9: pointsman.v1.PortIntent.external:type_name -> pointsman.v1.ExternalSession
 	13, // 10: pointsman.v1.ProbeIntent.origins:type_name -> pointsman.v1.ProbeOrigin
-	23, // 11: pointsman.v1.LLDPNeighbour.first_seen:type_name -> google.protobuf.Timestamp
+	24, // 11: pointsman.v1.LLDPNeighbour.first_seen:type_name -> google.protobuf.Timestamp
 	15, // 12: pointsman.v1.Discovery.neighbours:type_name -> pointsman.v1.LLDPNeighbour
 	2,  // 13: pointsman.v1.PortStatus.mode:type_name -> pointsman.v1.PortMode
-	23, // 14: pointsman.v1.PortStatus.applied_time:type_name -> google.protobuf.Timestamp
-	23, // 15: pointsman.v1.PortStatus.received_time:type_name -> google.protobuf.Timestamp
-	23, // 16: pointsman.v1.SessionStatus.established_time:type_name -> google.protobuf.Timestamp
+	24, // 14: pointsman.v1.PortStatus.applied_time:type_name -> google.protobuf.Timestamp
+	24, // 15: pointsman.v1.PortStatus.received_time:type_name -> google.protobuf.Timestamp
+	24, // 16: pointsman.v1.SessionStatus.established_time:type_name -> google.protobuf.Timestamp
 	19, // 17: pointsman.v1.ProbeStatus.results:type_name -> pointsman.v1.ProbeResult
-	23, // 18: pointsman.v1.ProbeStatus.time:type_name -> google.protobuf.Timestamp
+	24, // 18: pointsman.v1.ProbeStatus.time:type_name -> google.protobuf.Timestamp
 	3,  // 19: pointsman.v1.SwitchStatus.state:type_name -> pointsman.v1.AgentState
-	23, // 20: pointsman.v1.Alive.since:type_name -> google.protobuf.Timestamp
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	22, // 20: pointsman.v1.SwitchStatus.capabilities:type_name -> pointsman.v1.Capabilities
+	24, // 21: pointsman.v1.Alive.since:type_name -> google.protobuf.Timestamp
+	22, // [22:22] is the sub-list for method output_type
+	22, // [22:22] is the sub-list for method input_type
+	22, // [22:22] is the sub-list for extension type_name
+	22, // [22:22] is the sub-list for extension extendee
+	0,  // [0:22] is the sub-list for field type_name
 }
 
 func init() { file_pkg_api_v1_fabric_proto_init() }
@@ -2107,7 +2245,7 @@ func file_pkg_api_v1_fabric_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_pkg_api_v1_fabric_proto_rawDesc), len(file_pkg_api_v1_fabric_proto_rawDesc)),
 			NumEnums:      4,
-			NumMessages:   19,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

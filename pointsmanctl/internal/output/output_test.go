@@ -69,7 +69,8 @@ var (
 			{Name: "swp1", Role: apiv1.PortRole_PORT_ROLE_MACHINE}, {Name: "swp51", Role: apiv1.PortRole_PORT_ROLE_UPLINK},
 		},
 		Provisioning: &apiv1.Provisioning{Vlan: 4000, Addresses: []string{"10.250.1.1/24"}},
-		Status:       &apiv1.SwitchStatus{State: apiv1.AgentState_AGENT_STATE_FOLLOWING, AgentVersion: "v0.1", FrrVersion: "8.4.4", NetworkOs: "linux", LastError: "port swp9: no such device"},
+		Status: &apiv1.SwitchStatus{State: apiv1.AgentState_AGENT_STATE_FOLLOWING, AgentVersion: "v0.1", FrrVersion: "8.4.4", NetworkOs: "linux", LastError: "port swp9: no such device",
+			Capabilities: &apiv1.Capabilities{MaxVrfs: 255, FirstVlan: 2, LastVlan: 4094, FirstReservedVlan: 3000, LastReservedVlan: 3999, VrfName: "^Vrf[a-zA-Z0-9_-]{1,12}$", MaxDeviceName: 15, NeighbourSuppression: true}},
 		PortViews: []*apiv1.SwitchPortView{
 			{
 				Name: "swp1", Role: apiv1.PortRole_PORT_ROLE_MACHINE,

@@ -2,10 +2,13 @@ package output
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 )
+
+const capabilitiesColumn = "CAPABILITIES"
 
 func (p Printer) switchColumns() []column[*apiv1.Switch] {
 	type sw = *apiv1.Switch
@@ -24,6 +27,7 @@ func (p Printer) switchColumns() []column[*apiv1.Switch] {
 		{"VERSION", true, func(s sw) string { return text(s.GetStatus().GetAgentVersion()) }},
 		{"FRR", true, func(s sw) string { return text(s.GetStatus().GetFrrVersion()) }},
 		{"OS", true, func(s sw) string { return text(s.GetStatus().GetNetworkOs()) }},
+		{capabilitiesColumn, true, func(s sw) string { return capabilities(s.GetStatus().GetCapabilities()) }},
 		{"KERNEL", true, func(s sw) string { return text(s.GetStatus().GetKernel()) }},
 		{"AGE", true, func(s sw) string { return age(p.Now, s.GetCreateTime()) }},
 		{"DESCRIPTION", true, func(s sw) string { return text(s.GetDescription()) }},
@@ -45,9 +49,10 @@ var portColumns = []column[*apiv1.SwitchPortView]{
 	{"ERROR", true, func(v *apiv1.SwitchPortView) string { return text(v.GetStatus().GetError()) }},
 }
 
-// Switches writes a list of switches.
+// Switches writes a list of switches. What each can do is too long for a column.
 func (p Printer) Switches(r *apiv1.ListSwitchesResponse) error {
-	return list(p, r, r.GetSwitches(), p.switchColumns())
+	columns := slices.DeleteFunc(p.switchColumns(), func(c column[*apiv1.Switch]) bool { return c.name == capabilitiesColumn })
+	return list(p, r, r.GetSwitches(), columns)
 }
 
 // Switch writes one switch with its ports.
@@ -76,6 +81,32 @@ func trouble(s *apiv1.Switch) string {
 		out = append(out, v.GetFaults()...)
 	}
 	return text(strings.Join(out, "; "))
+}
+
+// capabilities are what a switch can do, bounds first.
+func capabilities(c *apiv1.Capabilities) string {
+	if c == nil {
+		return none
+	}
+	out := []string{"any number of VRFs"}
+	if c.GetMaxVrfs() > 0 {
+		out[0] = fmt.Sprintf("%d VRFs", c.GetMaxVrfs())
+	}
+	vlans := fmt.Sprintf("VLANs %d-%d", c.GetFirstVlan(), c.GetLastVlan())
+	if c.GetFirstReservedVlan() > 0 {
+		vlans += fmt.Sprintf(" without %d-%d", c.GetFirstReservedVlan(), c.GetLastReservedVlan())
+	}
+	out = append(out, vlans, fmt.Sprintf("names of %d", c.GetMaxDeviceName()))
+	for _, can := range []struct {
+		does bool
+		what string
+	}{{c.GetNeighbourSuppression(), "neighbour suppression"}, {c.GetPortIsolation(), "port isolation"}} {
+		if !can.does {
+			can.what = "no " + can.what
+		}
+		out = append(out, can.what)
+	}
+	return strings.Join(out, ", ")
 }
 
 func provisioning(s *apiv1.Switch) string {

@@ -8,9 +8,11 @@ import (
 	"io/fs"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 
 	"github.com/google/renameio/v2"
+	"golang.org/x/sys/unix"
 )
 
 // owners are the user and group of FRR's configuration file.
@@ -49,12 +51,13 @@ func (c *Client) Save(ctx context.Context, text string) error {
 	return nil
 }
 
-// chown gives a file to user and group frr. Where there is no such user, or we are not root, the file stays ours.
+// chown gives a file to user and group frr. Where there is no such user, FRR is in a container, and the file goes to whoever its directory
+// belongs to. If we are not root, it stays ours.
 func (c *Client) chown(file *os.File) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.owners.known {
-		c.owners = frrOwners()
+		c.owners = frrOwners(filepath.Dir(c.configFile))
 	}
 	if c.owners.uid < 0 || os.Geteuid() != 0 {
 		return nil
@@ -62,10 +65,14 @@ func (c *Client) chown(file *os.File) error {
 	return file.Chown(c.owners.uid, c.owners.gid)
 }
 
-func frrOwners() owners {
+func frrOwners(dir string) owners {
 	u, err := user.Lookup("frr")
 	if err != nil {
-		return owners{known: true, uid: -1}
+		var stat unix.Stat_t
+		if err := unix.Stat(dir, &stat); err != nil {
+			return owners{known: true, uid: -1}
+		}
+		return owners{known: true, uid: int(stat.Uid), gid: int(stat.Gid)}
 	}
 	uid, errUID := strconv.Atoi(u.Uid)
 	gid, errGID := strconv.Atoi(u.Gid)

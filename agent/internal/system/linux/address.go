@@ -59,8 +59,8 @@ func (s *socket) changeAddress(kind uint16, flags, index int, device string, pre
 	switch {
 	case addr.Is6():
 		msg.IfAddrmsg.Flags = unix.IFA_F_NODAD
-	case device == plan.LoopbackName && kind == unix.RTM_NEWADDR:
-		parts = append(parts, nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(loopbackLabel)))
+	case device == plan.LoopbackName && kind == unix.RTM_NEWADDR && s.label != "":
+		parts = append(parts, nl.NewRtAttr(unix.IFA_LABEL, nl.ZeroTerminated(s.label)))
 	}
 	return s.request(kind, flags, parts...)
 }

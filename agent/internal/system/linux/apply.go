@@ -14,7 +14,12 @@ import (
 
 // Apply implements system.System.
 func (s *System) Apply(ctx context.Context, ops []plan.Op) []plan.Result {
-	return system.Run(ops, &executor{System: s, ctx: ctx, index: map[string]int{}})
+	return system.Run(ops, s.Executor(ctx))
+}
+
+// Executor returns what carries out the steps of one Apply: for a network OS that has steps of its own besides.
+func (s *System) Executor(ctx context.Context) system.Executor {
+	return &executor{System: s, ctx: ctx, index: map[string]int{}}
 }
 
 // executor carries out the steps of one Apply. It remembers the devices that it has looked up, so that moving a port asks once.
@@ -38,7 +43,7 @@ func (e *executor) Do(op plan.Op) error {
 func (e *executor) do(op plan.Op) error {
 	switch o := op.(type) {
 	case plan.SetSysctl:
-		return writeSysctl(o.Path, o.Value)
+		return writeSysctl(e.sysctl(o.Path), o.Value)
 	case plan.AddRule:
 		return e.route.addRule(o.Family, o.Rule)
 	case plan.DeleteRule:

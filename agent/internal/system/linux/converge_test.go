@@ -10,18 +10,6 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// From nothing to provisioning, into a VRF, into another, and back: one pass each.
-func TestConvergesInOnePass(t *testing.T) {
-	l := newLeaf(t)
-	l.converge(leafIntent())
-	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104001, 2)))
-	l.converge(leafIntent(tenantPort("swp1", 104002, 1), tenantPort("swp2", 104001, 2)))
-	l.converge(leafIntent())
-	if left := l.ip("-d link") + l.ip("route show table all") + l.ip("-6 route show table all"); strings.Contains(left, "Vrf") || strings.Contains(left, "vni1") || strings.Contains(left, "table 1001") {
-		t.Errorf("the tenants left traces:\n%s", left)
-	}
-}
-
 // What the model calls a leaf must be one to others' eyes too.
 func TestDevicesAsIproute2SeesThem(t *testing.T) {
 	l := newLeaf(t)
@@ -51,12 +39,12 @@ func TestDevicesAsIproute2SeesThem(t *testing.T) {
 		{"ip addr show dev lo", "10.255.0.11/32"},
 		{"ip -6 addr show dev swp1 scope link", "fe80::"},
 	} {
-		if out := strings.Join(strings.Fields(l.run(c.command)), " "); !strings.Contains(out, c.want) {
+		if out := strings.Join(strings.Fields(l.Command(c.command)), " "); !strings.Contains(out, c.want) {
 			t.Errorf("%s does not say %q:\n%s", c.command, c.want, out)
 		}
 	}
 	for _, family := range []string{"-4", "-6"} {
-		rules := l.ip("%s rule", family)
+		rules := l.IP("%s rule", family)
 		if strings.Count(rules, "l3mdev") != 1 {
 			t.Errorf("there is not one l3mdev rule:\n%s", rules)
 		}
@@ -130,7 +118,7 @@ func TestRepairsDrift(t *testing.T) {
 		}},
 	} {
 		for _, c := range drift.commands {
-			l.run(c)
+			l.Command(c)
 		}
 		var got []string
 		for _, op := range l.converge(intent) {
@@ -142,28 +130,13 @@ func TestRepairsDrift(t *testing.T) {
 	}
 }
 
-// What is not ours stays as it is, and its numbers are avoided.
-func TestForeignDevicesStay(t *testing.T) {
+// The numbers of what is not ours are avoided.
+func TestForeignNumbersAreAvoided(t *testing.T) {
 	l := newLeaf(t)
-	for _, c := range []string{
-		"ip link add mgmt type vrf table 1001", "ip link set up0 up", "ip link set eth0 master mgmt up", "ip addr add 192.0.2.1/24 dev eth0",
-		"ip route add unreachable default metric 4278198272 table 1001", "ip addr add 192.0.2.99/32 dev lo",
-		"ip link add docker0 type bridge", "ip link add vxlan9 type vxlan id 9 dstport 4789", "ip rule add pref 500 from 192.0.2.0/24 lookup 99",
-	} {
-		l.run(c)
-	}
-	foreign := func() string {
-		return l.ip("-d -o link show mgmt") + l.ip("-o link show eth0") + l.ip("-o addr show eth0 scope global") + l.ip("route show table 1001") +
-			l.ip("-o link show docker0") + l.ip("-o -d link show vxlan9") + l.ip("rule show pref 500") + strings.SplitAfter(l.ip("-o addr show dev lo to 192.0.2.99"), "scope")[0]
-	}
-	before := foreign()
+	l.IP("link add mgmt type vrf table 1001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1)))
-	if table := l.stored.Tables["Vrf104001"]; table != 1002 {
+	if table := l.agent.Stored.Tables["Vrf104001"]; table != 1002 {
 		t.Errorf("the tenant's VRF has table %d; 1001 is taken, 1002 was the lowest free", table)
-	}
-	l.converge(leafIntent())
-	if after := foreign(); after != before {
-		t.Errorf("before:\n%s\nafter:\n%s", before, after)
 	}
 }
 
@@ -171,7 +144,7 @@ func TestForeignDevicesStay(t *testing.T) {
 func TestOneFailureIsolates(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent())
-	l.ip("link add Vrf104001 type dummy") // in the place of the VRF
+	l.IP("link add Vrf104001 type dummy") // in the place of the VRF
 	_, ops := l.plan(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
 	failed := map[string]bool{}
 	for _, r := range l.Apply(t.Context(), ops) {
@@ -194,30 +167,6 @@ func TestOneFailureIsolates(t *testing.T) {
 	if p := st.Kernel.Ports["swp2"]; p.Master != netmodel.VRFName(104002) || !p.Up {
 		t.Errorf("swp2 was not served: %+v", p)
 	}
-	l.ip("link del Vrf104001")
+	l.IP("link del Vrf104001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
-}
-
-// Killed after any step of a move, the next start leads to the same end on a real kernel too.
-func TestKilledAfterAnyStep(t *testing.T) {
-	l := newLeaf(t)
-	here := leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104001, 2))
-	there := leafIntent(tenantPort("swp1", 104002, 1))
-	l.converge(here)
-	for step := 1; ; step++ {
-		_, ops := l.plan(there)
-		if step >= len(ops) {
-			break
-		}
-		for _, r := range l.Apply(t.Context(), ops[:step]) {
-			if r.Err != nil {
-				t.Fatal(r.Err)
-			}
-		}
-		l.converge(there)
-		l.converge(here)
-		if t.Failed() {
-			t.Fatalf("killed after step %d, %q", step, ops[step-1])
-		}
-	}
 }

@@ -12,7 +12,7 @@ func (e *executor) find(name string) (int, error) {
 	if index, ok := e.index[name]; ok {
 		return index, nil
 	}
-	index, err := e.route.indexOf(name)
+	index, err := e.route.indexOf(e.names.Device(name))
 	if err != nil {
 		return 0, err
 	}
@@ -31,7 +31,7 @@ func (e *executor) on(name string, do func(index int) error) error {
 
 // set changes a device by its name: without an index, the kernel takes IFLA_IFNAME as whom to change, not as a new name.
 func (e *executor) set(name string, flags, change uint32, attrs ...*nl.RtAttr) error {
-	return e.route.setLink(0, flags, change, append(attrs, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))...)
+	return e.route.setLink(0, flags, change, append(attrs, nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(e.names.Device(name))))...)
 }
 
 func (e *executor) setUp(name string, up bool) error {

@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"strings"
 	"time"
 
 	"github.com/pointsman/pointsman/pkg/frr"
@@ -29,9 +30,15 @@ func (e *executor) Configure(changes []frr.Change) []error {
 	return errs
 }
 
-// refusedTeardown returns the removals of instances and VRFs that were refused, and where they stand.
+// gone is how bgpd refuses to delete an instance that it no longer has: it had deleted it, and the answer was lost.
+const gone = "Can't find BGP instance"
+
+// refusedTeardown returns the removals of instances and VRFs that were refused, and where they stand. What is gone is no error.
 func refusedTeardown(changes []frr.Change, errs []error) (again []frr.Change, places []int) {
 	for i, c := range changes {
+		if errs[i] != nil && c.Stage == frr.StageInstanceRemoval && strings.Contains(errs[i].Error(), gone) {
+			errs[i] = nil
+		}
 		if errs[i] != nil && (c.Stage == frr.StageInstanceRemoval || c.Stage == frr.StageVRFRemoval) {
 			again, places = append(again, c), append(places, i)
 		}

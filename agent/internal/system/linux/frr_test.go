@@ -1,15 +1,14 @@
 package linux
 
 import (
-	"fmt"
 	"net/netip"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
@@ -34,7 +33,7 @@ exit
 // A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
 // every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
 func TestMovesWithFRR(t *testing.T) {
-	l := newDevices(t)
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	daemons := frrguest.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
 	t.Cleanup(func() { client.Close() })
@@ -88,10 +87,10 @@ func TestMovesWithFRR(t *testing.T) {
 func (l *leaf) startMachine() *frrguest.FRR {
 	l.Helper()
 	const name = "pointsman-m1"
-	l.ip("netns attach %s %d", name, l.machines[0])
-	l.Cleanup(func() { l.ip("netns del %s", name) })
-	l.run("ip -n " + name + " link set lo up")
-	l.run("ip -n " + name + " addr add 10.0.0.1/32 dev lo")
+	l.IP("netns attach %s %d", name, l.Machines[0])
+	l.Cleanup(func() { l.IP("netns del %s", name) })
+	l.Command("ip -n " + name + " link set lo up")
+	l.Command("ip -n " + name + " addr add 10.0.0.1/32 dev lo")
 	machine := frrguest.Start(l, name)
 	if out, err := machine.Load(machineConfig); err != nil {
 		l.Fatalf("%v: %s", err, out)
@@ -146,9 +145,7 @@ func (l *leaf) mustBeQuiet(daemons *frrguest.FRR, intent plan.Intent) {
 		l.Errorf("a second pass has work: %v", ops)
 	}
 	log, _ := daemons.Log(from)
-	for _, m := range regexp.MustCompile(`vty\[\d+\]@[^#>\n]*[#>] ([^\n]+)`).FindAllStringSubmatch(log, -1) {
-		if word, _, _ := strings.Cut(strings.TrimSpace(m[1]), " "); word != "show" && word != "enable" && word != "end" {
-			l.Error(fmt.Errorf("in a second pass FRR was told %q", m[1]))
-		}
+	for _, line := range kernelbench.Told(log) {
+		l.Errorf("in a second pass FRR was told %q", line)
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/intent"
 	"github.com/pointsman/pointsman/agent/internal/reconcile"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -41,38 +42,30 @@ func TestHotPlug(t *testing.T) {
 	}
 	l.soon("at first", func() error { return errors.Join(at("swp1", "Vrf104001"), at("swp2", "Vrf104002"), missing("swp5")) })
 
-	events := record(t, 1) // RTNLGRP_LINK
-	before := l.ip("-d link show swp1")
-	l.ip("link del swp2")
+	events := kernelbench.Record(t, 1) // RTNLGRP_LINK
+	before := l.IP("-d link show swp1")
+	l.IP("link del swp2")
 	l.soon("a port goes", func() error {
 		if _, there := last().VRFs["Vrf104002"]; there {
 			return errors.New("the VRF of a port that is gone is still there")
 		}
 		return errors.Join(missing("swp2"), at("swp1", "Vrf104001"))
 	})
-	if after := l.ip("-d link show swp1"); after != before {
+	if after := l.IP("-d link show swp1"); after != before {
 		t.Errorf("another port changed:\n%s%s", before, after)
 	}
-	for _, m := range events.take() {
+	for _, m := range events.Take() {
 		if link, err := parseLink(m.Data); err == nil && (link.name == "swp1" || link.name == "swp3" || link.name == "Vrf104001" || link.name == "vni104001") {
 			t.Errorf("%s was touched", link.name)
 		}
 	}
-	l.plug(5, "swp5")
+	l.PlugNew(5, "swp5")
 	l.soon("a port appears", func() error { return at("swp5", "Vrf104002") })
-	l.plug(6, "swp2")
+	l.PlugNew(6, "swp2")
 	l.soon("a port is back", func() error { return errors.Join(at("swp2", "Vrf104002"), at("swp1", "Vrf104001")) })
 	if drift := last().Drift; len(drift) > 0 {
 		t.Errorf("left to do: %v", drift)
 	}
-}
-
-// plug makes a port, with a machine on it.
-func (l *leaf) plug(number int, port string) {
-	l.Helper()
-	machine := l.machine()
-	l.ip("link add %s index %d type veth peer name m%d netns %d", port, 100+number, number, machine)
-	l.run(fmt.Sprintf("nsenter -t %d -n ip link set m%d mtu 9216 up", machine, number))
 }
 
 // loop runs a reconcile loop on the leaf until the test ends, and returns how to read its last report.
@@ -89,8 +82,8 @@ func (l *leaf) loop(s intent.Snapshot) (last func() reconcile.Report) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 2)
-	watchHere(l.T, done, func() error { return l.Watch(ctx, loop.Kick) })
-	watchHere(l.T, done, func() error { return loop.Run(ctx) })
+	kernelbench.Here(l.T, done, func() error { return l.Watch(ctx, loop.Kick) })
+	kernelbench.Here(l.T, done, func() error { return loop.Run(ctx) })
 	l.Cleanup(func() {
 		cancel()
 		for range 2 {

@@ -11,7 +11,7 @@ import (
 // on runs a command on the machine of a port, 1 for swp1, and reports whether it succeeded.
 func (l *leaf) on(port int, format string, args ...any) bool {
 	l.Helper()
-	words := strings.Fields(fmt.Sprintf("nsenter -t %d -n ", l.machines[port-1]) + fmt.Sprintf(format, args...))
+	words := strings.Fields(fmt.Sprintf("nsenter -t %d -n ", l.Machines[port-1]) + fmt.Sprintf(format, args...))
 	out, err := exec.Command(words[0], words[1:]...).CombinedOutput()
 	if err != nil && len(out) > 0 {
 		l.Logf("%s: %s", strings.Join(words[4:], " "), strings.TrimSpace(string(out)))
@@ -24,7 +24,7 @@ func (l *leaf) linkLocal(port int) string {
 	l.Helper()
 	begin := time.Now()
 	for time.Since(begin) < 5*time.Second {
-		if out := strings.Fields(l.ip("-6 -o addr show dev swp%d scope link", port)); len(out) > 3 {
+		if out := strings.Fields(l.IP("-6 -o addr show dev swp%d scope link", port)); len(out) > 3 {
 			l.Logf("swp%d has its link-local address %v after it came up", port, time.Since(begin).Round(time.Millisecond))
 			address, _, _ := strings.Cut(out[3], "/")
 			return address
@@ -39,7 +39,7 @@ func (l *leaf) linkLocal(port int) string {
 func TestMachinesReachNothingOfTheSwitch(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1)))
-	l.ip("addr add 192.0.2.99/32 dev lo") // some other service of the switch
+	l.IP("addr add 192.0.2.99/32 dev lo") // some other service of the switch
 	// A tenant's machine, and the way back to it as BGP would give it.
 	for _, c := range []string{
 		"ip link set lo up", "ip addr add 10.0.0.1/32 dev lo",
@@ -50,7 +50,7 @@ func TestMachinesReachNothingOfTheSwitch(t *testing.T) {
 			t.Fatal(c)
 		}
 	}
-	l.ip("route add 10.0.0.1/32 via inet6 fe80::1 dev swp1 table 1001")
+	l.IP("route add 10.0.0.1/32 via inet6 fe80::1 dev swp1 table 1001")
 	// One in provisioning.
 	for _, c := range []string{"ip addr add 10.20.1.50/24 dev m2", "ip route add 10.255.0.11/32 via 10.20.1.1", "ip route add 192.0.2.99/32 via 10.20.1.1"} {
 		if !l.on(2, "%s", c) {
@@ -67,7 +67,7 @@ func TestMachinesReachNothingOfTheSwitch(t *testing.T) {
 			}
 		}
 	}
-	l.ip("rule add pref 0 lookup local")
+	l.IP("rule add pref 0 lookup local")
 	for _, port := range []int{1, 2} {
 		if !l.on(port, "ping -c 1 -W 3 10.255.0.11") {
 			t.Errorf("with the local rule in front, the machine on swp%d still does not reach the switch: the probe proves nothing", port)
@@ -79,8 +79,8 @@ func TestMachinesReachNothingOfTheSwitch(t *testing.T) {
 func TestTablesEnd(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1)))
-	l.ip("route add 198.51.100.0/24 dev swp4")
-	l.ip("-6 route add 2001:db8::/32 dev swp4")
+	l.IP("route add 198.51.100.0/24 dev swp4")
+	l.IP("-6 route add 2001:db8::/32 dev swp4")
 	finds := func(address string) bool {
 		return exec.Command("ip", "route", "get", address, "vrf", "Vrf104001").Run() == nil
 	}
@@ -88,7 +88,7 @@ func TestTablesEnd(t *testing.T) {
 		if finds(tt.address) {
 			t.Errorf("from the tenant's VRF, %s is found in main", tt.address)
 		}
-		l.ip("%s route del unreachable default metric 4278198272 table 1001", tt.family)
+		l.IP("%s route del unreachable default metric 4278198272 table 1001", tt.family)
 		if !finds(tt.address) {
 			t.Errorf("without its end, the table still does not lead to %s in main: the probe proves nothing", tt.address)
 		}
@@ -107,7 +107,7 @@ func TestProvisioningPortsAreIsolated(t *testing.T) {
 	if l.on(1, "ping -c 2 -i 0.2 -W 1 10.20.1.52") {
 		t.Error("machines in provisioning reach each other")
 	}
-	l.run("bridge link set dev swp1 isolated off")
+	l.Command("bridge link set dev swp1 isolated off")
 	if !l.on(1, "ping -c 1 -W 3 10.20.1.52") {
 		t.Error("without isolation they still do not reach each other: the probe proves nothing")
 	}

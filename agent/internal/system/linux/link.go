@@ -86,6 +86,17 @@ func (s *socket) device(name string) (link, error) {
 	return parseLink(m)
 }
 
+// deviceAt looks a device up by its index.
+func (s *socket) deviceAt(index int) (link, error) {
+	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	msg.Index = int32(index)
+	m, err := s.get(unix.RTM_GETLINK, unix.RTM_NEWLINK, msg, nl.NewRtAttr(unix.IFLA_EXT_MASK, nl.Uint32Attr(extSkipStats)))
+	if err != nil {
+		return link{}, fmt.Errorf("look up device %d: %w", index, err)
+	}
+	return parseLink(m)
+}
+
 // newLink creates a device of a kind. flags are those to set, such as IFF_UP.
 func (s *socket) newLink(name, kind string, flags uint32, data []nl.NetlinkRequestData, more ...*nl.RtAttr) error {
 	msg := nl.NewIfInfomsg(unix.AF_UNSPEC)

@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -42,31 +43,37 @@ type Options struct {
 	FRR FRR
 	// Management are ports that are not ours to touch, besides the members of VRF mgmt. Default: eth0.
 	Management []string
+	// PortName tells whether a device's name is a front-panel port's; nil takes any.
+	PortName func(string) bool
+	// Unlabelled leaves our addresses on lo without the label that marks them: for a network OS that knows them otherwise, and does
+	// not expect one.
+	Unlabelled bool
 	// BFDInterval is how often BFD packets are sent and expected; 0 means the templates' default.
 	BFDInterval time.Duration
 	// Protection is our table of nftables; nil where the kernel has none.
 	Protection Protection
 	// Protect says how the switch protects itself with it.
 	Protect plan.Protect
-	Log     *slog.Logger
+	// Names are those of a network OS whose daemons make the devices; nil where they are the planner's.
+	Names Names
+	Log   *slog.Logger
 }
 
 // System is a switch that runs plain Linux. Its methods may be called concurrently, but two Applys at once make no sense.
 type System struct {
 	frr         FRR
 	management  []string
+	portName    func(string) bool
 	bfdInterval time.Duration
 	templates   *frrtemplates.Set
 	protection  Protection
 	protect     plan.Protect
+	names       Names
 	log         *slog.Logger
 	route       *socket
 }
 
-var (
-	_ system.System = (*System)(nil)
-	_ system.Routes = (*System)(nil)
-)
+var _ system.Switch = (*System)(nil)
 
 // New opens the kernel of the calling thread's network namespace.
 func New(o Options) (*System, error) {
@@ -82,20 +89,37 @@ func New(o Options) (*System, error) {
 	if o.Protection == nil {
 		o.Protection, o.Protect = unprotected{}, plan.Protect{}
 	}
+	if o.Names == nil {
+		o.Names = plain{}
+	}
 	route, err := newSocket()
 	if err != nil {
 		return nil, err
 	}
-	return &System{frr: o.FRR, management: o.Management, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect, log: o.Log, route: route}, nil
+	if !o.Unlabelled {
+		route.label = loopbackLabel
+	}
+	return &System{
+		frr: o.FRR, management: o.Management, portName: o.PortName, bfdInterval: o.BFDInterval, protection: o.Protection, protect: o.Protect,
+		names: o.Names, log: o.Log, route: route,
+	}, nil
 }
 
-// UseTemplates makes these render FRR's configuration; nil means the built-in ones. It is called before anything is observed.
+// UseTemplates implements system.Switch.
 func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 
-// Close releases the kernel's side.
+// Keep implements system.Switch: router MACs and groups of next hops are kept.
+func (s *System) Keep(ctx context.Context, groups func(context.Context) (map[uint32][]uint32, error)) {
+	var wg sync.WaitGroup
+	wg.Go(func() { s.KeepRouterMACs(ctx) })
+	wg.Go(func() { s.KeepNexthopGroups(ctx, groups) })
+	wg.Wait()
+}
+
+// Close implements system.Switch.
 func (s *System) Close() { s.route.close() }
 
-// Protects reports whether the switch keeps machines off its CPU by a table of nftables.
+// Protects implements system.Switch.
 func (s *System) Protects() bool { return s.protect.On }
 
 // Name implements system.System.
@@ -107,7 +131,7 @@ const managementVRF = "mgmt"
 // isPort reports whether a device looks like a front-panel port: Ethernet, real or (in a lab) a veth, and nobody's management.
 func (s *System) isPort(l link, master string) bool {
 	return l.ether && (l.kind == "" || l.kind == "veth") && l.name != plan.LoopbackName &&
-		!slices.Contains(s.management, l.name) && master != managementVRF
+		!slices.Contains(s.management, l.name) && master != managementVRF && (s.portName == nil || s.portName(l.name))
 }
 
 // vrfOf, sviOf and vniOf tell whether a device is ours by its kind and name.
@@ -137,15 +161,23 @@ func numbered(name, prefix string) (uint64, bool) {
 
 // Facts implements system.System. Numbers that foreign VRFs and VLAN devices hold are taken.
 func (s *System) Facts(context.Context) (plan.Facts, error) {
-	links, err := s.route.links()
+	f, _, err := s.FactsAndSharedTunnels()
+	return f, err
+}
+
+// FactsAndSharedTunnels returns both from one look at the devices.
+func (s *System) FactsAndSharedTunnels() (plan.Facts, []string, error) {
+	links, err := s.links()
 	if err != nil {
-		return plan.Facts{}, err
+		return plan.Facts{}, nil, err
 	}
 	hostname, err := os.Hostname()
 	if err != nil {
-		return plan.Facts{}, fmt.Errorf("read hostname: %w", err)
+		return plan.Facts{}, nil, fmt.Errorf("read hostname: %w", err)
 	}
-	f := plan.Facts{Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Protect: s.protect, Templates: s.templates}
+	f := plan.Facts{
+		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
+	}
 	for _, l := range links {
 		_, svi := sviOf(l)
 		switch {
@@ -159,7 +191,7 @@ func (s *System) Facts(context.Context) (plan.Facts, error) {
 	}
 	slices.Sort(f.TakenTables)
 	slices.Sort(f.TakenVLANs)
-	return f, nil
+	return f, shared(links), nil
 }
 
 // speed is a port's speed in Mbit/s, or 0: a port without link has none, nor has a veth in a namespace without sysfs.

@@ -13,7 +13,7 @@ func lockThread() { runtime.LockOSThread() }
 func TestRouteNextHops(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1)))
-	l.ip("link set vni104001 up")
+	l.IP("link set vni104001 up")
 	for _, r := range []string{
 		"route add 10.0.0.1/32 table 1001 nexthop via 10.255.0.21 dev Vlan1000 onlink nexthop via 10.255.0.22 dev Vlan1000 onlink",
 		"route add 10.0.0.2/32 table 1001 via 10.255.0.23 dev Vlan1000 onlink",
@@ -33,7 +33,7 @@ func TestRouteNextHops(t *testing.T) {
 		"-6 route add fd00::8/128 table 1001 nhid 19",
 		"-6 route add fd00::9/128 table 1001 nhid 19",
 	} {
-		l.ip("%s", r)
+		l.IP("%s", r)
 	}
 	for _, tt := range []struct {
 		vrf, prefix string

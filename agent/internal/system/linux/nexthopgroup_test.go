@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
@@ -14,25 +15,25 @@ import (
 // One of two ways loses its link and has it again: the group is whole again though zebra 8.4.4 forgets it, and nothing but that is
 // written.
 func TestKeepNexthopGroups(t *testing.T) {
-	l := newDevices(t)
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	daemons := frrguest.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
 	for port := 1; port <= 2; port++ {
-		l.ip("address add 10.0.%d.1/24 dev swp%d", port, port)
-		l.ip("link set swp%d up", port)
+		l.IP("address add 10.0.%d.1/24 dev swp%d", port, port)
+		l.IP("link set swp%d up", port)
 	}
 	if out, err := daemons.Load("ip route 10.9.0.0/24 10.0.1.2\nip route 10.9.0.0/24 10.0.2.2\n"); err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	ways := func() int { return strings.Count(l.ip("route show 10.9.0.0/24"), "via ") }
+	ways := func() int { return strings.Count(l.IP("route show 10.9.0.0/24"), "via ") }
 	await := func(what string, want int) {
 		t.Helper()
 		for deadline := time.Now().Add(20 * time.Second); ways() != want; time.Sleep(20 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				groups, _ := daemons.Shell("-c", "show nexthop-group rib")
-				t.Fatalf("%s: %d ways, want %d\n%s%s%s", what, ways(), want, l.ip("route"), l.ip("nexthop"), groups)
+				t.Fatalf("%s: %d ways, want %d\n%s%s%s", what, ways(), want, l.IP("route"), l.IP("nexthop"), groups)
 			}
 		}
 	}
@@ -49,7 +50,7 @@ func TestKeepNexthopGroups(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	watchHere(t, ended, func() error {
+	kernelbench.Here(t, ended, func() error {
 		l.KeepNexthopGroups(ctx, client.NexthopGroups)
 		return nil
 	})

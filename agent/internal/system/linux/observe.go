@@ -16,7 +16,7 @@ import (
 func (s *System) Observe(ctx context.Context) (plan.State, error) {
 	// FRR answers when it has time: meanwhile the kernel is read.
 	readFRR := s.observeFRR(ctx)
-	links, err := s.route.links()
+	links, err := s.links()
 	if err != nil {
 		return plan.State{}, err
 	}

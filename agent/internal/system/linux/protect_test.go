@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/agent/internal/system/nft"
 )
 
@@ -17,7 +18,7 @@ func newProtectedLeaf(t *testing.T) *leaf {
 	if err := nft.Supported(); err != nil {
 		t.Skipf("SELF-PROTECTION IS NOT TRIED: this kernel has no such nftables; make lab-kernel builds one that has: %v", err)
 	}
-	l := newDevices(t)
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	l.frr = &fakeFRR{}
 	l.openWith(Options{FRR: l.frr, Protection: nft.Table{}, Protect: plan.Protect{On: true}})
 	return l
@@ -34,7 +35,7 @@ func TestProtectionIsKept(t *testing.T) {
 	kicks := make(chan string, 1000)
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
-	watchHere(t, done, func() error { return l.Watch(ctx, func(why string) { kicks <- why }) })
+	kernelbench.Here(t, done, func() error { return l.Watch(ctx, func(why string) { kicks <- why }) })
 	time.Sleep(200 * time.Millisecond)
 	for _, drift := range []struct{ command, chains string }{
 		{"nft flush chain inet pointsman port-swp1", "port-swp1"},
@@ -42,7 +43,7 @@ func TestProtectionIsKept(t *testing.T) {
 		{"nft add chain inet pointsman other", "other"},
 		{"nft delete table inet pointsman", "cpu-bfd cpu-bgp cpu-dhcp cpu-icmp cpu-nd input machine port-swp1 port-swp2 port-swp3"},
 	} {
-		l.run(drift.command)
+		l.Command(drift.command)
 		expect(t, kicks, "nftables", drift.command)
 		var chains []string
 		for _, op := range l.converge(intent) {
@@ -65,7 +66,7 @@ func TestProtectionIsKept(t *testing.T) {
 func TestProtectionOfHotPlug(t *testing.T) {
 	l := newProtectedLeaf(t)
 	l.converge(leafIntent())
-	l.ip("link del swp3")
+	l.IP("link del swp3")
 	facts, err := l.Facts(t.Context())
 	if err != nil {
 		t.Fatal(err)
@@ -77,7 +78,7 @@ func TestProtectionOfHotPlug(t *testing.T) {
 		t.Fatal("swp3 is still there")
 	}
 	l.converge(without)
-	l.ip("link add swp3 index 203 type veth peer name m3 netns %d", l.machines[2])
+	l.IP("link add swp3 index 203 type veth peer name m3 netns %d", l.Machines[2])
 	var steps []string
 	for _, op := range l.converge(leafIntent()) {
 		if s := op.String(); strings.HasPrefix(s, "nft chain port-swp3: hook ingress swp3; ") || s == "set swp3 up" {

@@ -4,97 +4,20 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
-	"sync"
-	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 )
-
-// recorder hears every group of route netlink, on a socket of its own.
-type recorder struct {
-	mu       sync.Mutex
-	messages []syscall.NetlinkMessage
-}
-
-// record begins in the calling thread's namespace.
-func record(t *testing.T, groups ...uint) *recorder {
-	t.Helper()
-	m, err := newMonitor(groups...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := &recorder{}
-	go func() {
-		err := m.read(t.Context(), func(msg syscall.NetlinkMessage) {
-			r.mu.Lock()
-			defer r.mu.Unlock()
-			msg.Data = append([]byte(nil), msg.Data...)
-			r.messages = append(r.messages, msg)
-		}, func() { t.Error("events were lost") })
-		if err != nil {
-			t.Error(err)
-		}
-	}()
-	return r
-}
-
-// take returns what was heard since, once it has been quiet for a while.
-func (r *recorder) take() []syscall.NetlinkMessage {
-	for last := -1; ; {
-		time.Sleep(300 * time.Millisecond)
-		r.mu.Lock()
-		n := len(r.messages)
-		if n == last {
-			out := r.messages
-			r.messages = nil
-			r.mu.Unlock()
-			return out
-		}
-		last = n
-		r.mu.Unlock()
-	}
-}
-
-// On a converged switch, a pass writes nothing: no event of any kind, no change of FRR.
-func TestSecondPassIsSilent(t *testing.T) {
-	l := newLeaf(t)
-	intent := leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2))
-	l.converge(intent)
-	var groups []uint
-	for g := uint(1); g <= 36; g++ {
-		if g != unix.RTNLGRP_NEIGH && g != unix.RTNLGRP_ND_USEROPT { // the machines speak when they like
-			groups = append(groups, g)
-		}
-	}
-	heard := record(t, groups...)
-	time.Sleep(3 * time.Second) // until duplicate address detection on the provisioning SVI is over
-	heard.take()
-	configured := l.frr.configured
-	for range 3 {
-		_, ops := l.plan(intent)
-		l.Apply(t.Context(), ops)
-	}
-	for _, m := range heard.take() {
-		t.Errorf("a pass on a converged switch caused netlink message type %d: %x", m.Header.Type, m.Data)
-	}
-	if l.frr.configured != configured {
-		t.Error("a pass on a converged switch configured FRR")
-	}
-	l.ip("link set swp3 mtu 1500") // the control: the recorder does hear
-	if len(heard.take()) == 0 {
-		t.Error("the recorder is deaf")
-	}
-}
 
 // Seen from outside, a port that moves is never up anywhere but in its old and its new VRF, and everybody else hears nothing.
 func TestMovesAsSeenFromOutside(t *testing.T) {
 	l := newLeaf(t)
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104001, 2)))
-	heard := record(t, unix.RTNLGRP_LINK)
+	heard := kernelbench.Record(t, unix.RTNLGRP_LINK)
 	for i, step := range []struct {
 		intent plan.Intent
 		allow  []string // masters in which swp1 may be up
@@ -103,14 +26,14 @@ func TestMovesAsSeenFromOutside(t *testing.T) {
 		{leafIntent(tenantPort("swp2", 104001, 2)), []string{"Vrf104002", "bridge"}},
 		{leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104001, 2)), []string{"bridge", "Vrf104001"}},
 	} {
-		heard.take()
+		heard.Take()
 		l.converge(step.intent)
 		links, err := l.route.links()
 		if err != nil {
 			t.Fatal(err)
 		}
 		ends := map[bool]bool{}
-		for _, m := range heard.take() {
+		for _, m := range heard.Take() {
 			li, err := parseLink(m.Data)
 			if err != nil || m.Header.Type != unix.RTM_NEWLINK || len(m.Data) > 0 && m.Data[0] != unix.AF_UNSPEC {
 				continue
@@ -143,8 +66,8 @@ func TestWatch(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	kicks, routes := make(chan string, 1000), make(chan string, 1000)
 	ready := make(chan error, 2)
-	watchHere(t, ready, func() error { return l.Watch(ctx, func(why string) { kicks <- why }) })
-	watchHere(t, ready, func() error {
+	kernelbench.Here(t, ready, func() error { return l.Watch(ctx, func(why string) { kicks <- why }) })
+	kernelbench.Here(t, ready, func() error {
 		return l.WatchRoutes(ctx, func(table uint32, p netip.Prefix) { routes <- fmt.Sprint(table, " ", p) })
 	})
 	time.Sleep(200 * time.Millisecond)
@@ -157,14 +80,14 @@ func TestWatch(t *testing.T) {
 		{"sysctl -q -w net.ipv4.conf.swp1.rp_filter=1", "sysctl"},
 		{"ip link add veth9 type veth peer name veth10", "link veth9"},
 	} {
-		l.run(c.command)
+		l.Command(c.command)
 		expect(t, kicks, c.why, c.command)
 	}
 	time.Sleep(200 * time.Millisecond)
 	for len(kicks) > 0 {
 		<-kicks
 	}
-	l.ip("route add 10.9.9.0/24 dev swp1 table 1001")
+	l.IP("route add 10.9.9.0/24 dev swp1 table 1001")
 	expect(t, routes, "1001 10.9.9.0/24", "a route")
 	select {
 	case why := <-kicks:
@@ -177,24 +100,6 @@ func TestWatch(t *testing.T) {
 			t.Error(err)
 		}
 	}
-}
-
-// watchHere begins to watch in this thread's namespace: sockets belong to that of the thread that opens them.
-func watchHere(t *testing.T, done chan<- error, watch func() error) {
-	t.Helper()
-	ns, err := unix.Open("/proc/thread-self/ns/net", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer unix.Close(ns)
-		lockThread()
-		if err := unix.Setns(ns, unix.CLONE_NEWNET); err != nil {
-			done <- err
-			return
-		}
-		done <- watch()
-	}()
 }
 
 func expect(t *testing.T, heard <-chan string, want, after string) {

@@ -13,7 +13,8 @@ import (
 // each other.
 type socket struct {
 	handles map[int]*nl.SocketHandle
-	names   int // a datagram socket, to ask for a device's index by ioctl
+	label   string // of our addresses on lo, "" for none
+	names   int    // a datagram socket, to ask for a device's index by ioctl
 }
 
 // netlinkGetStrictCheck is NETLINK_GET_STRICT_CHK (linux/netlink.h), from Linux 4.20.

@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"slices"
+
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -10,6 +12,28 @@ import (
 
 // vxlanPort is VXLAN's UDP port (RFC 7348). The kernel's own default is an older one.
 const vxlanPort = 4789
+
+// SharedTunnels returns the names of VXLAN devices in a bridge that carry many VNIs each, sorted.
+func SharedTunnels() ([]string, error) {
+	route, err := newSocket()
+	if err != nil {
+		return nil, err
+	}
+	defer route.close()
+	links, err := route.links()
+	return shared(links), err
+}
+
+func shared(links map[int]link) []string {
+	var out []string
+	for _, l := range links {
+		if l.kind == "vxlan" && l.slaveKind == "bridge" && l.data.uint8(nl.IFLA_VXLAN_FLOWBASED) == 1 {
+			out = append(out, l.name)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // addVNI brings the tunnel up last, when it is in its VLAN only and learns nothing.
 func (e *executor) addVNI(vni netmodel.VNI, want plan.VXLAN) error {

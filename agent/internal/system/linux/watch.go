@@ -60,7 +60,7 @@ func (s *System) matters(m syscall.NetlinkMessage) string {
 	switch m.Header.Type {
 	case unix.RTM_NEWLINK, unix.RTM_DELLINK:
 		l, err := parseLink(m.Data)
-		if err != nil || !s.watches(l) {
+		if err != nil || !s.watches(s.planned(l)) {
 			return ""
 		}
 		return "link " + l.name

@@ -402,7 +402,7 @@ func printTopology(t *lab.Topology, w io.Writer) error {
 	fmt.Fprintf(w, "%s\n", text)
 	inv := t.Inventory()
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "SWITCH\tROLE\tRACK\tASN\tLOOPBACK\tMANAGEMENT\tPORTS")
+	fmt.Fprintln(table, "SWITCH\tROLE\tRACK\tOS\tASN\tLOOPBACK\tMANAGEMENT\tPORTS")
 	for _, s := range inv.Switches {
 		var ports []string
 		for _, p := range s.Ports {
@@ -412,7 +412,7 @@ func printTopology(t *lab.Topology, w io.Writer) error {
 			}
 			ports = append(ports, p.Name+"="+peer)
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Role, s.Rack, s.ASN, s.Loopback, s.Management, strings.Join(ports, " "))
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\n", s.Name, s.Role, s.Rack, s.OS, s.ASN, s.Loopback, s.Management, strings.Join(ports, " "))
 	}
 	fmt.Fprintln(table, "\nMACHINE\tRACK\tSYSTEM UUID\tUPLINKS")
 	for _, m := range inv.Machines {
