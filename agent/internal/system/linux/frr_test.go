@@ -33,10 +33,12 @@ exit
 
 // A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
 // every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
-func TestMovesWithFRR(t *testing.T) {
+func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
+
+func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 	l := newDevices(t)
-	daemons := frrguest.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
+	daemons := v.Start(t, "")
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
 	machine := l.startMachine()
@@ -75,7 +77,7 @@ func TestMovesWithFRR(t *testing.T) {
 			l.mustBeQuiet(daemons, intent)
 		}
 	}
-	for _, name := range frrguest.Daemons {
+	for _, name := range daemons.Version.Daemons {
 		if !daemons.Alive(name) || !machine.Alive(name) {
 			t.Errorf("%s died", name)
 		}

@@ -17,10 +17,11 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
+	"github.com/pointsman/pointsman/test/frrguest"
 	"github.com/pointsman/pointsman/test/lab/guesttest"
 )
 
-func TestMain(m *testing.M) { guesttest.Main(m) }
+func TestMain(m *testing.M) { guesttest.Main(m, frrguest.Releases()...) }
 
 var netipValues = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
 
