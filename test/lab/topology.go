@@ -178,7 +178,7 @@ func (t *Topology) validate() error {
 		kind.validate("machines."+name, bad)
 	}
 	for _, name := range slices.Sorted(maps.Keys(t.FRR)) {
-		if !slices.Contains(names, name) || t.isMachine(name) {
+		if !slices.ContainsFunc(t.Inventory().Switches, func(s Switch) bool { return s.Name == name }) {
 			bad("frr."+name, "the topology has no such switch")
 		}
 		if _, ok := otherFRR[t.FRR[name]]; !ok {
