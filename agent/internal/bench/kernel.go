@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
@@ -60,7 +61,7 @@ func newKernelBench(h *harness) *kernelBench {
 	k.system, err = linux.New(linux.Options{FRR: frrsystem.New(frrsystem.Options{Dir: "/nonexistent"})}) // no step here is FRR's
 	h.must(err)
 	h.Cleanup(k.system.Close)
-	k.handle, err = netlink.NewHandle()
+	k.handle, err = netlink.NewHandle(unix.NETLINK_ROUTE)
 	h.must(err)
 	h.Cleanup(k.handle.Close)
 	k.port, err = k.handle.LinkByName(moving)

@@ -41,7 +41,7 @@ func (c *Client) applyByVTY(ctx context.Context, changes []frr.Change) []error {
 	errs := make([]error, len(changes))
 	routes := c.routesNow(ctx)
 	c.awaitDevices(ctx, changes)
-	c.awaitSettled(ctx, routes, changes, "no vrf ")
+	c.awaitSettled(ctx, changes)
 	for from := 0; from < len(changes); {
 		owner := routes.of(changes[from])
 		to := from + 1
@@ -53,7 +53,6 @@ func (c *Client) applyByVTY(ctx context.Context, changes []frr.Change) []error {
 	}
 	c.dropCopies(ctx, routes)
 	c.afterwards(ctx, routes, changes, errs)
-	c.awaitSettled(ctx, routes, changes, "no router bgp ")
 	return errs
 }
 

@@ -15,14 +15,20 @@ const (
 	settled        = 4
 )
 
-// awaitSettled waits, before changes that delete a VRF and after those that delete an instance of BGP (when the VRF's device is to go), until
-// zebra has done with their routes: zebra 10.3 ends with a segmentation fault when the kernel answers for a route whose VRF is gone
-// meanwhile. Until FRR 9 there is nothing to wait for.
-func (c *Client) awaitSettled(ctx context.Context, routes routes, changes []frr.Change, deletes string) {
-	goes := slices.ContainsFunc(changes, func(change frr.Change) bool {
-		return len(change.Context) == 0 && strings.HasPrefix(change.Line, deletes)
-	})
-	if !goes || routes.vrfs != mgmtd {
+// awaitSettled waits before changes that delete a VRF.
+func (c *Client) awaitSettled(ctx context.Context, changes []frr.Change) {
+	if slices.ContainsFunc(changes, func(change frr.Change) bool {
+		return len(change.Context) == 0 && strings.HasPrefix(change.Line, "no vrf ")
+	}) {
+		c.Settle(ctx)
+	}
+}
+
+// Settle waits until zebra has done with the routes that it is about. It is called before the device of a VRF is deleted too: zebra 10.3
+// ends with a segmentation fault when the kernel answers for a route whose VRF is gone meanwhile. Until FRR 9, and while zebra is away,
+// there is nothing to wait for.
+func (c *Client) Settle(ctx context.Context) {
+	if c.routesNow(ctx).vrfs != mgmtd {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, defaultDeviceWait)
