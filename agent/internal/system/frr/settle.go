@@ -25,8 +25,8 @@ func (c *Client) awaitSettled(ctx context.Context, changes []frr.Change) {
 }
 
 // Settle waits until zebra has done with the routes that it is about. It is called before the device of a VRF is deleted too: zebra 10.3
-// ends with a segmentation fault when the kernel answers for a route whose VRF is gone meanwhile. Until FRR 9, and while zebra is away,
-// there is nothing to wait for.
+// ends with a segmentation fault when the kernel answers for a route whose VRF is gone meanwhile; what it begins itself when the VRF goes cannot be
+// waited for. Until FRR 9, and while zebra is away, there is nothing to wait for.
 func (c *Client) Settle(ctx context.Context) {
 	if c.routesNow(ctx).vrfs != mgmtd {
 		return

@@ -33,11 +33,12 @@ exit
 
 // A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
 // every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
-func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
-
-func testMovesWithFRR(t *testing.T, v frrguest.Version) {
+//
+// It is for 8.4.4 alone: zebra 10.3 ends now and then when the kernel deletes the device of a VRF, as it does here a dozen times. What of
+// the moves can be tried with 10.3 is in system/frr/guest.
+func TestMovesWithFRR(t *testing.T) {
 	l := newDevices(t)
-	daemons := v.Start(t, "")
+	daemons := frrguest.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
