@@ -12,10 +12,10 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e bench-apply fuzz lint generate clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build pointsman-agent, pointsman-controlplane, pointsmanctl and the lab into bin/
 	@mkdir -p $(BIN)
@@ -73,6 +73,11 @@ e2e: build ## the end-to-end scripts, in two halves at once
 	first=0; go test -count=1 -timeout 60m -v -run '$(E2E_FIRST)' $(E2E) || first=$$?; \
 	rest=0; wait $$second || rest=$$?; cat out/e2e-second.log; exit $$((first | rest))
 
+bench-apply: ## measure what changes cost against frr-reload.py, ifreload and metal-core; write bench/out/apply.json
+	@mkdir -p $(BIN)
+	go build -trimpath -o $(BIN)/bench-apply ./agent/internal/bench
+	$(BIN)/bench-apply -out bench/out
+
 FUZZTIME ?= 10s
 fuzz: ## fuzz every parser of outside bytes for FUZZTIME each
 	@for pkg in $$(go list ./...); do for f in $$(go test -list '^Fuzz' $$pkg 2>/dev/null | grep '^Fuzz' || true); do \
@@ -86,4 +91,4 @@ generate: ## regenerate pkg/api from its protos
 	tools/generate.sh
 
 clean: ## remove what was built here (the user's cache stays)
-	rm -rf $(BIN) out
+	rm -rf $(BIN) out bench/out

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/pointsman/pointsman/agent/internal/advertise"
 	"github.com/pointsman/pointsman/agent/internal/agent"
 	"github.com/pointsman/pointsman/agent/internal/config"
 	"github.com/pointsman/pointsman/agent/internal/failpoint"
@@ -54,6 +55,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 	}
 	log.Info("agent starts", "version", version.Version, "os", sw.found.OS, "os_version", sw.found.Version, "os_by", sw.found.Why, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
 	go sys.Keep(ctx, sw.frr.NexthopGroups)
+	go advertise.Run(ctx, cfg.Management, log)
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },

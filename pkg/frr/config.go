@@ -17,7 +17,7 @@ type Line struct {
 // Equal reports whether both mean the same: order, comments, repeated contexts, shown or hidden defaults and the lines that
 // belong to the platform (hostname, logging, versions, forwarding) make no difference.
 func (c Config) Equal(other Config) bool {
-	return c.comparable().String() == other.comparable().String()
+	return c.on(other).comparable().String() == other.on(c).comparable().String()
 }
 
 func (c Config) comparable() Config {

@@ -11,7 +11,7 @@ import (
 // so that FRR accepts each: what is referred to comes first and goes last. When all were accepted, Diff of what FRR then runs
 // is empty.
 func Diff(have, want Config) []Change {
-	d := differ{have: ownedPart(have), want: ownedPart(want), vrfOf: map[string]string{}}
+	d := differ{have: ownedPart(have), want: ownedPart(want.on(have)), vrfOf: map[string]string{}}
 	for _, o := range []owned{d.have, d.want} {
 		for vrf, in := range o.instances {
 			for name, identity := range in.neighbours() {

@@ -1,16 +1,22 @@
 package frr
 
 import (
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-// normalised merges repeated contexts, fills in the defaults that FRR hides, drops contexts that say nothing, and sorts.
+// normalised merges repeated contexts, fills in the defaults that FRR hides, drops what its version takes for granted and contexts
+// that say nothing, and sorts.
 func (c Config) normalised() Config {
-	profile := c.profile()
+	profile, granted := c.profile(), c.granted()
 	lines := merge(c.Lines)
 	for i := range lines {
 		lines[i] = fill(lines[i], profile)
+		if granted != nil && strings.HasPrefix(lines[i].Text, "router bgp ") {
+			lines[i].Lines = slices.DeleteFunc(lines[i].Lines, func(l Line) bool { return granted.MatchString(l.Text) })
+		}
 	}
 	return Config{Lines: prune(lines)}
 }
@@ -23,6 +29,52 @@ func (c Config) profile() string {
 		}
 	}
 	return "traditional"
+}
+
+// grantedSince are lines inside a BGP instance that change nothing from a version of FRR on, which therefore hides them. They are dropped
+// and not filled in: which neighbours have them, only FRR knows.
+var grantedSince = []struct {
+	major int
+	lines *regexp.Regexp
+}{
+	{10, regexp.MustCompile(`^(neighbor \S+|bgp) enforce-first-as$`)},
+}
+
+// granted are the lines that the version which the configuration names takes for granted; nil is none.
+func (c Config) granted() *regexp.Regexp {
+	for _, l := range c.Lines {
+		version, ok := strings.CutPrefix(l.Text, versionPrefix)
+		if !ok {
+			continue
+		}
+		major, _, _ := strings.Cut(version, ".")
+		n, err := strconv.Atoi(major)
+		for _, g := range slices.Backward(grantedSince) {
+			if err == nil && n >= g.major {
+				return g.lines
+			}
+		}
+	}
+	return nil
+}
+
+const versionPrefix = "frr version "
+
+// on is c as a configuration for the FRR that runs other, whose version decides what goes without saying. A version of its own stays.
+func (c Config) on(other Config) Config {
+	if hasVersion(c) {
+		return c
+	}
+	for _, l := range other.Lines {
+		if strings.HasPrefix(l.Text, versionPrefix) {
+			return Config{Lines: append([]Line{{Text: l.Text}}, c.Lines...)}
+		}
+	}
+	return c
+}
+
+func hasVersion(c Config) bool {
+	return slices.ContainsFunc(c.Lines, func(l Line) bool { return strings.HasPrefix(l.Text, versionPrefix) })
 }
 
 // merge makes one of lines with equal text, at every depth, without touching its argument.

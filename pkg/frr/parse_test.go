@@ -141,6 +141,8 @@ ip prefix-list OPERATOR seq 5 permit any
 
 func FuzzParse(f *testing.F) {
 	goldens, _ := filepath.Glob("../../frr-templates/testdata/*.conf")
+	corpus, _ := filepath.Glob("testdata/corpus/*.conf")
+	goldens = append(goldens, corpus...)
 	if len(goldens) == 0 {
 		f.Fatal("no goldens to begin with")
 	}

@@ -1,5 +1,6 @@
 // Package frrguest runs real FRR daemons for tests in the lab's guest: each set with sockets, files and log of its own, in the
-// network namespace of the test. Tests call it; the lab starts its nodes' daemons itself.
+// network namespace of the test, and of any version that the tests' TestMain has asked for. Tests call it; the lab starts its nodes'
+// daemons itself.
 package frrguest
 
 import (
@@ -10,19 +11,20 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
-
-// Daemons are those that a switch runs, in the order in which they start.
-var Daemons = []string{"zebra", "bgpd", "bfdd", "staticd"}
 
 // FRR is a running set of daemons.
 type FRR struct {
 	// Dir holds the vty sockets, the log file frr.log, and frr.conf.
 	Dir     string
+	Version Version
 	netns   string
+	root    string // where the version's programs are, "" in the guest's own root
 	running map[string]process
 }
 
@@ -32,15 +34,21 @@ type process struct {
 	exited chan struct{}
 }
 
-// Start starts the daemons, without any configuration, and ends them with the test. netns is the network namespace to start
-// them in, "" the test's own.
+// Start starts the daemons of the guest's own FRR, without any configuration, and ends them with the test. netns is the network
+// namespace to start them in, "" the test's own.
 func Start(t testing.TB, netns string) *FRR {
+	t.Helper()
+	return Debian12.Start(t, netns)
+}
+
+// Start starts the daemons of a version.
+func (v Version) Start(t testing.TB, netns string) *FRR {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "frr") // a socket's path has 107 bytes at most
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &FRR{Dir: dir, netns: netns, running: map[string]process{}}
+	f := &FRR{Dir: dir, Version: v, netns: netns, root: v.enter(t), running: map[string]process{}}
 	own(t, dir)
 	for name, text := range map[string]string{"frr.conf": "", "vtysh.conf": "service integrated-vtysh-config\n"} {
 		path := filepath.Join(dir, name)
@@ -50,8 +58,8 @@ func Start(t testing.TB, netns string) *FRR {
 		own(t, path)
 	}
 	t.Cleanup(func() {
-		for i := range Daemons {
-			f.Kill(t, Daemons[len(Daemons)-1-i])
+		for _, name := range slices.Backward(v.Daemons) {
+			f.Kill(t, name)
 		}
 		if t.Failed() {
 			log, _ := os.ReadFile(filepath.Join(dir, "frr.log"))
@@ -59,10 +67,18 @@ func Start(t testing.TB, netns string) *FRR {
 		}
 		_ = os.RemoveAll(dir)
 	})
-	for _, name := range Daemons {
+	for _, name := range v.Daemons {
 		f.StartDaemon(t, name)
 	}
 	return f
+}
+
+// Command goes in front of a program of this FRR's version.
+func (f *FRR) Command() []string {
+	if f.root == "" {
+		return nil
+	}
+	return []string{"chroot", f.root}
 }
 
 // own gives a path to user frr, who the daemons run as.
@@ -82,12 +98,15 @@ func own(t testing.TB, path string) {
 // StartDaemon starts one daemon and waits until it listens on its socket.
 func (f *FRR) StartDaemon(t testing.TB, name string) {
 	t.Helper()
-	argv := []string{
-		"/usr/lib/frr/" + name, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
+	argv := append(f.Command(),
+		"/usr/lib/frr/"+name, "-u", "frr", "-g", "frr", "-A", "127.0.0.1", "-P", "0",
 		"-i", filepath.Join(f.Dir, name+".pid"), "-z", filepath.Join(f.Dir, "zserv.api"), "--vty_socket", f.Dir,
-		"--log", "file:" + filepath.Join(f.Dir, "frr.log"), "--log-level", "debugging", "--command-log-always",
+		"--log", "file:"+filepath.Join(f.Dir, "frr.log"), "--log-level", "debugging", "--command-log-always",
+	)
+	if !slices.Contains(f.Version.withoutFile, name) {
+		argv = append(argv, "-f", "/dev/null")
 	}
-	if name == "bfdd" {
+	if name == "bfdd" && f.Version.release == nil { // later ones have no such option
 		argv = append(argv, "--bfdctl", filepath.Join(f.Dir, "bfdd.sock"))
 	}
 	if f.netns != "" {
@@ -149,20 +168,26 @@ func (f *FRR) Alive(name string) bool {
 
 // Shell runs vtysh and returns what it prints.
 func (f *FRR) Shell(args ...string) (string, error) {
-	out, err := exec.Command("vtysh", append([]string{"--vty_socket", f.Dir, "--config_dir", f.Dir}, args...)...).CombinedOutput()
+	argv := slices.Concat(f.Command(), []string{"vtysh", "--vty_socket", f.Dir, "--config_dir", f.Dir}, args)
+	out, err := exec.Command(argv[0], argv[1:]...).CombinedOutput()
 	if err != nil {
 		return string(out), fmt.Errorf("vtysh %q: %w", args, err)
 	}
 	return string(out), nil
 }
 
-// Load gives vtysh a configuration to send to the daemons.
+// Load gives vtysh a configuration to send to the daemons. While daemons join it, mgmtd is locked; that is waited for.
 func (f *FRR) Load(text string) (string, error) {
 	path := filepath.Join(f.Dir, "load.conf")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		return "", err
 	}
-	return f.Shell("-f", path)
+	for until := time.Now().Add(20 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		out, err := f.Shell("-f", path)
+		if !strings.Contains(out, "locked by another session") || time.Now().After(until) {
+			return out, err
+		}
+	}
 }
 
 // Log returns what the daemons logged from an offset on, and the log's length: the offset for the next time.

@@ -70,7 +70,7 @@ func outsideSpec(o Outside) nodeSpec {
 		fmt.Fprint(&config, " exit-address-family\n")
 	}
 	fmt.Fprint(&config, "exit\n")
-	services := slices.DeleteFunc(frrServices(), func(s Service) bool { return s.Name == "staticd" }) // it has no static route
+	services := slices.DeleteFunc(frrServices(""), func(s Service) bool { return s.Name == "staticd" }) // it has no static route
 	return nodeSpec{Name: o.Name, Files: map[string]string{"/etc/frr/frr.conf": config.String()}, Services: services}
 }
 

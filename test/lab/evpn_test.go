@@ -18,7 +18,7 @@ func testEVPNPing(t *testing.T, o Options) {
 	defer cancel()
 	topology := &Topology{
 		Name: "evpn", Spines: 1, Racks: []Rack{{Leaves: 1, Machines: 1}, {Leaves: 1, Machines: 1}},
-		Services: map[string][]Service{"machine01": frrServices()[:2], "machine02": frrServices()[:2]},
+		Services: map[string][]Service{"machine01": frrServices("")[:2], "machine02": frrServices("")[:2]},
 	}
 	o.Topology = topology
 	f := up(t, ctx, o)

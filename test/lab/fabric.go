@@ -65,8 +65,12 @@ func Up(ctx context.Context, o Options) (*Fabric, error) {
 	if err != nil {
 		return nil, err
 	}
+	further, err := spec.giveRoots(ctx, writerOr(o.Log))
+	if err != nil {
+		return nil, err
+	}
 	f := &Fabric{Topology: o.Topology}
-	if err := f.boot(ctx, o, root, spec, log); err != nil {
+	if err := f.boot(ctx, o, root, further, spec, log); err != nil {
 		return nil, errors.Join(fmt.Errorf("boot fabric: %w", err), f.Down())
 	}
 	f.Boot = time.Since(start)
@@ -88,7 +92,7 @@ func (o Options) spec() (guestSpec, error) {
 	return specFor(o.Topology, dir, o.EtcdPorts)
 }
 
-func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpec, log func(string, ...any)) error {
+func (f *Fabric) boot(ctx context.Context, o Options, root string, further []string, spec guestSpec, log func(string, ...any)) error {
 	network, cable, err := newUserNetwork(append(o.HostPorts, o.EtcdPorts...))
 	if err != nil {
 		return err
@@ -101,7 +105,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 	}
 	defer func() { _ = reports.Close() }()
 
-	config := uml.Config{Root: root, Memory: o.Memory, Native: o.Native, Mode: fabricMode, Spec: spec, Network: cable}
+	config := uml.Config{Root: root, Memory: o.Memory, Native: o.Native, Mode: fabricMode, Spec: spec, Network: cable, ReadOnly: further}
 	if o.Native {
 		if err := kernel.Native(ctx, root, writerOr(o.Log)); err != nil {
 			return err
@@ -113,7 +117,7 @@ func (f *Fabric) boot(ctx context.Context, o Options, root string, spec guestSpe
 		config.Memory = memoryFor(len(spec.Nodes))
 	}
 	if spec.Binaries != "" {
-		config.ReadOnly = []string{spec.Binaries}
+		config.ReadOnly = append(config.ReadOnly, spec.Binaries)
 	}
 	if f.guest, err = uml.Boot(ctx, config); err != nil {
 		return err

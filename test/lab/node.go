@@ -59,8 +59,8 @@ func nodeMain(name string) error {
 	return serve(listener, n.handle)
 }
 
-// enterNodeRoot gives the node its root: the Debian root under an overlay of its own, so that each node has its own /etc
-// and /var, with its own /run and /tmp.
+// enterNodeRoot gives the node its root: a Debian root, the guest's or another, under an overlay of its own, so that each node has its
+// own /etc and /var, with its own /run and /tmp.
 func enterNodeRoot(spec nodeSpec) error {
 	if err := unix.Sethostname([]byte(spec.Name)); err != nil {
 		return fmt.Errorf("set hostname: %w", err)
@@ -71,7 +71,7 @@ func enterNodeRoot(spec nodeSpec) error {
 	root, disk := filepath.Join(nodeDir(spec.Name), "root"), filepath.Join(nodeDir(spec.Name), "disk")
 	_, err := os.Stat(disk)
 	firstBoot := errors.Is(err, os.ErrNotExist)
-	if err := uml.MountRoot(root, disk); err != nil {
+	if err := uml.MountRoot(cmp.Or(spec.Root, uml.Lower), root, disk); err != nil {
 		return err
 	}
 	mounts := []uml.Mount{

@@ -44,6 +44,8 @@ type guestSpec struct {
 type nodeSpec struct {
 	Name       string
 	Switch     bool
+	FRR        string       // the version, if it is another than the lab's own
+	Root       string       // the directory of the host that is the node's root; empty is the guest's
 	Management netip.Prefix // switches only
 	MAC        hardwareAddr // of eth0
 	Files      map[string]string
@@ -80,7 +82,7 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 	spec := guestSpec{Binaries: binaries}
 	inv := t.Inventory()
 	for i, s := range inv.Switches {
-		node, err := switchSpec(s, i, binaries != "", etcdPorts, t.BFDInterval)
+		node, err := switchSpec(s, i, binaries != "", etcdPorts, t.BFDInterval, t.FRR[s.Name])
 		if err != nil {
 			return guestSpec{}, err
 		}
@@ -113,10 +115,10 @@ func specFor(t *Topology, binaries string, etcdPorts []int) (guestSpec, error) {
 // readyLimit allows for all nodes starting their services at once on the guest's one CPU.
 func readyLimit(nodes int) time.Duration { return 30*time.Second + time.Duration(nodes)*2*time.Second }
 
-func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval time.Duration) (nodeSpec, error) {
+func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval time.Duration, frr string) (nodeSpec, error) {
 	node := nodeSpec{
 		Name: s.Name, Switch: true, Management: netip.PrefixFrom(s.Management, 24), MAC: hardwareAddr(portMAC(0, index, 0)),
-		Files: map[string]string{}, Services: frrServices(),
+		Files: map[string]string{}, Services: frrServices(frr), FRR: frr,
 	}
 	if s.OS == SONiC {
 		if err := makeSONiC(&node, s); err != nil {
@@ -172,21 +174,30 @@ type etcdConfig struct {
 // the saved configuration, if there is one, and when zebra ends, all others start anew after it, since bgpd tells a new zebra
 // nothing of routes whose sessions have stayed. They come before all else on the guest's one processor, as FRR's unit of systemd asks
 // (Nice=-5), and bfdd, which on a switch would have a processor when it needs one, before them.
-func frrServices() []Service {
+//
+// Other versions have mgmtd before all, which holds zebra's configuration and outlives it; mgmtd and staticd take no file.
+func frrServices(version string) []Service {
+	daemons := []string{"zebra", "bgpd", "staticd", "bfdd"}
+	if version != "" {
+		daemons = append([]string{"mgmtd"}, daemons...)
+	}
 	var services []Service
-	for _, daemon := range []string{"zebra", "bgpd", "staticd", "bfdd"} {
+	for _, daemon := range daemons {
 		boundTo := ""
-		if daemon != "zebra" {
+		if daemon != "zebra" && daemon != "mgmtd" {
 			boundTo = "zebra"
 		}
 		nice := "-5"
 		if daemon == "bfdd" {
 			nice = "-20"
 		}
+		command := []string{"nice", "-n", nice, "/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-A", "127.0.0.1", "-P", "0",
+			"--log", "file:/var/log/frr/" + daemon + ".log", "--log-level", "informational"}
+		if version == "" || daemon != "mgmtd" && daemon != "staticd" {
+			command = append(command, "-f", "/dev/null")
+		}
 		services = append(services, Service{
-			Name: daemon, BoundTo: boundTo,
-			Command: []string{"nice", "-n", nice, "/usr/lib/frr/" + daemon, "-u", "frr", "-g", "frr", "-f", "/dev/null", "-A", "127.0.0.1", "-P", "0",
-				"--log", "file:/var/log/frr/" + daemon + ".log", "--log-level", "informational"},
+			Name: daemon, BoundTo: boundTo, Command: command,
 			Ready:       "/run/frr/" + daemon + ".vty",
 			Configure:   []string{"vtysh", "-b", "-d", daemon},
 			ConfigureIf: "/etc/frr/frr.conf",

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"regexp"
 	"slices"
@@ -32,6 +33,8 @@ type Topology struct {
 	// BFDInterval is how often the switches send BFD packets and expect them; three lost ones end a session. By default it is slow: a
 	// dozen nodes share the guest's one CPU, and a burst of work on one of them must not look like the death of another.
 	BFDInterval time.Duration `yaml:"bfd-interval,omitempty"`
+	// FRR is the version of the switches that run another than the lab's own, by name: "10.3".
+	FRR map[string]string `yaml:"frr,omitempty"`
 	// Machines are those that run other programs than ours, by name.
 	Machines map[string]MachineKind `yaml:"machines,omitempty"`
 	// Services are further programs to run in a node, by the node's name.
@@ -176,6 +179,14 @@ func (t *Topology) validate() error {
 			bad("machines."+name, "the topology has no such machine")
 		}
 		kind.validate("machines."+name, bad)
+	}
+	for _, name := range slices.Sorted(maps.Keys(t.FRR)) {
+		if !slices.ContainsFunc(t.Inventory().Switches, func(s Switch) bool { return s.Name == name }) {
+			bad("frr."+name, "the topology has no such switch")
+		}
+		if _, ok := otherFRR[t.FRR[name]]; !ok {
+			bad("frr."+name, "version %q is none of %q", t.FRR[name], slices.Sorted(maps.Keys(otherFRR)))
+		}
 	}
 	for node, services := range t.Services {
 		if !slices.Contains(names, node) {

@@ -205,3 +205,34 @@ func TestBorderTopology(t *testing.T) {
 		t.Errorf("the last node is %+v", outside)
 	}
 }
+
+// TestSwitchesMayRunAnotherFRR: by name, in a version that there is.
+func TestSwitchesMayRunAnotherFRR(t *testing.T) {
+	const racks = "spines: 1\nracks: [{leaves: 2, machines: 1}]\n"
+	topology, err := Parse([]byte(racks + "frr: {leaf02: \"10.3\"}\n"))
+	must(t, err)
+	spec, err := specFor(topology, "", nil)
+	must(t, err)
+	for _, n := range spec.Nodes {
+		var daemons []string
+		for _, s := range n.Services {
+			daemons = append(daemons, s.Name)
+		}
+		want := map[string][]string{"spine01": {"zebra", "bgpd", "staticd", "bfdd"}, "leaf02": {"mgmtd", "zebra", "bgpd", "staticd", "bfdd"}}
+		if w, ok := want[n.Name]; ok {
+			if diff := cmp.Diff(w, daemons); diff != "" {
+				t.Errorf("%s: %s", n.Name, diff)
+			}
+		}
+		if (n.FRR == "10.3") != (n.Name == "leaf02") {
+			t.Errorf("%s runs FRR %q", n.Name, n.FRR)
+		}
+	}
+	for text, field := range map[string]string{
+		"frr: {leaf03: \"10.3\"}": "frr.leaf03", "frr: {machine01: \"10.3\"}": "frr.machine01", "frr: {leaf01: \"7.5\"}": "frr.leaf01",
+	} {
+		if _, err := Parse([]byte(racks + text + "\n")); err == nil || !strings.Contains(err.Error(), field) {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}

@@ -40,13 +40,13 @@ func checkHost() error {
 // apt is apt with a state of its own: an empty dpkg status, its own sources and lists, and nothing of the host's but how to
 // reach the network (proxy, mirror).
 type apt struct {
-	dir   string
-	suite string // empty is Debian 12 with its security suite
-	step  func(format string, args ...any)
+	dir    string
+	suites []string
+	step   func(format string, args ...any)
 }
 
-func newApt(ctx context.Context, dir string, step func(string, ...any)) (*apt, error) {
-	a := &apt{dir: dir, step: step}
+func newApt(ctx context.Context, dir string, suites []string, step func(string, ...any)) (*apt, error) {
+	a := &apt{dir: dir, suites: suites, step: step}
 	for _, d := range []string{"state/lists/partial", "cache/archives/partial", "debs"} {
 		if err := os.MkdirAll(filepath.Join(dir, d), 0o755); err != nil {
 			return nil, err
@@ -121,7 +121,7 @@ func (a *apt) fetchNewest(ctx context.Context, names *regexp.Regexp) (string, er
 		}
 	}
 	if newest == "" {
-		return "", fmt.Errorf("%s has no package %s", a.suite, names)
+		return "", fmt.Errorf("%s has no package %s", a.suites[0], names)
 	}
 	a.step("download %s", newest)
 	debs := filepath.Join(a.dir, "debs")
@@ -146,7 +146,7 @@ func CompareVersions(a, b string) int {
 	return slices.Compare(numbers(a), numbers(b))
 }
 
-// update fetches the package lists from the mirror that the host uses, or from Debian's own if that one has no Debian 12.
+// update fetches the package lists from the mirror that the host uses, or from Debian's own if that one lacks the suite.
 func (a *apt) update(ctx context.Context) error {
 	keyring, err := a.keyring(ctx)
 	if err != nil {
@@ -156,7 +156,7 @@ func (a *apt) update(ctx context.Context) error {
 	a.step("update package lists from %s", main)
 	err = a.updateFrom(ctx, keyring, main, security)
 	if err != nil && main != defaultMirror && ctx.Err() == nil {
-		a.step("%s does not serve %s; trying %s", main, a.serves(), defaultMirror)
+		a.step("%s does not serve %s; trying %s", main, a.suites[0], defaultMirror)
 		err = a.updateFrom(ctx, keyring, defaultMirror, defaultSecurity)
 	}
 	if err != nil {
@@ -165,20 +165,16 @@ func (a *apt) update(ctx context.Context) error {
 	return nil
 }
 
-// serves names what a mirror must have.
-func (a *apt) serves() string {
-	if a.suite != "" {
-		return a.suite
-	}
-	return "Debian 12"
-}
-
 func (a *apt) updateFrom(ctx context.Context, keyring, main, security string) error {
-	sources := fmt.Sprintf("deb [arch=amd64 signed-by=%[1]s] %[2]s bookworm main\ndeb [arch=amd64 signed-by=%[1]s] %[3]s bookworm-security main\n", keyring, main, security)
-	if a.suite != "" {
-		sources = fmt.Sprintf("deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, main, a.suite)
+	var sources strings.Builder
+	for _, suite := range a.suites {
+		mirror := main
+		if strings.HasSuffix(suite, "-security") {
+			mirror = security
+		}
+		fmt.Fprintf(&sources, "deb [arch=amd64 signed-by=%s] %s %s main\n", keyring, mirror, suite)
 	}
-	if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(sources), 0o644); err != nil {
+	if err := os.WriteFile(filepath.Join(a.dir, "sources.list"), []byte(sources.String()), 0o644); err != nil {
 		return err
 	}
 	_, err := a.get(ctx, "", "update", "--error-on=any")

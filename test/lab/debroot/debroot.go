@@ -1,41 +1,21 @@
-// Package debroot owns the lab's Debian 12 root: a directory in the user's cache that holds the programs of the guest
-// (FRR, Redis, ifupdown2, ...), unpacked without root and without running one package script.
+// Package debroot owns the lab's Debian roots: directories in the user's cache that hold the programs of the guest (Debian 12 with
+// FRR, Redis, ifupdown2, ...) and further FRRs beside it, unpacked without root and without running one package script.
 //
 // It never writes outside its cache directory and installs nothing on the host. Package uml boots the root it makes.
 package debroot
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"regexp"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 )
-
-// Packages are what a guest root holds besides its dependencies.
-var Packages = []string{
-	"user-mode-linux", "kmod", "bash", "coreutils", "util-linux", "mount", "findutils", "grep", "sed", "gawk", "diffutils", "less", "hostname",
-	"procps", "psmisc", "lsof", "strace", "jq", "curl", "ca-certificates",
-	"iproute2", "iputils-ping", "iputils-arping", "traceroute", "ethtool", "tcpdump", "socat", "netcat-openbsd", "iperf3", "bridge-utils",
-	"frr", "frr-pythontools", "bird2", "lldpd", "redis-server", "ifupdown2", "nftables", "conntrack", "conntrackd",
-}
-
-// layout is raised when the way the root is made changes, so that older caches are not taken for it.
-const layout = "3"
-
-// Key names the root that Ensure makes: the same packages, the same key.
-func Key() string {
-	sum := sha256.Sum256([]byte(layout + "\n" + strings.Join(Packages, "\n")))
-	return hex.EncodeToString(sum[:6])
-}
 
 // CacheDir is where the lab keeps what it downloads and builds: $XDG_CACHE_HOME/pointsman, else ~/.cache/pointsman.
 func CacheDir() (string, error) {
@@ -46,21 +26,24 @@ func CacheDir() (string, error) {
 	return filepath.Join(cache, "pointsman"), nil
 }
 
-// Ensure returns the path of the Debian root and makes it first if it is not there (about 15 s with a fast mirror, 400 MB).
-// Progress goes to log. It may be called by several processes at once: one of them makes the root, the others wait for it.
-func Ensure(ctx context.Context, log io.Writer) (string, error) {
+// Ensure returns the path of the Debian 12 root and makes it first if it is not there (about 15 s with a fast mirror, 400 MB).
+func Ensure(ctx context.Context, log io.Writer) (string, error) { return Debian12.Ensure(ctx, log) }
+
+// Ensure returns the path of the release's root and makes it first if it is not there. Progress goes to log. It may be called by
+// several processes at once: one of them makes the root, the others wait for it.
+func (r Release) Ensure(ctx context.Context, log io.Writer) (string, error) {
 	cache, err := CacheDir()
 	if err != nil {
 		return "", err
 	}
-	root := filepath.Join(cache, "debian12-"+Key())
+	root := filepath.Join(cache, r.Name+"-"+r.Key())
 	if isDir(root) {
 		return root, nil
 	}
 	if err := os.MkdirAll(cache, 0o755); err != nil {
 		return "", fmt.Errorf("create cache directory: %w", err)
 	}
-	unlock, err := Lock(ctx, filepath.Join(cache, "debian12.lock"), "makes the Debian root", log)
+	unlock, err := Lock(ctx, filepath.Join(cache, r.Name+".lock"), "makes the root of "+r.Name, log)
 	if err != nil {
 		return "", err
 	}
@@ -68,19 +51,19 @@ func Ensure(ctx context.Context, log io.Writer) (string, error) {
 	if isDir(root) {
 		return root, nil
 	}
-	if err := build(ctx, cache, root, log); err != nil {
-		return "", fmt.Errorf("make Debian root: %w", err)
+	if err := r.build(ctx, cache, root, log); err != nil {
+		return "", fmt.Errorf("make the root of %s: %w", r.Name, err)
 	}
 	return root, nil
 }
 
 // build makes the root beside its final name and renames it there, so that a half-made root is never seen.
-func build(ctx context.Context, cache, root string, log io.Writer) (err error) {
+func (r Release) build(ctx context.Context, cache, root string, log io.Writer) (err error) {
 	if err := checkHost(); err != nil {
 		return err
 	}
-	removeLeftovers(cache)
-	work, err := os.MkdirTemp(cache, "making-")
+	removeLeftovers(cache, r.Name)
+	work, err := os.MkdirTemp(cache, "making-"+r.Name+"-")
 	if err != nil {
 		return err
 	}
@@ -90,7 +73,7 @@ func build(ctx context.Context, cache, root string, log io.Writer) (err error) {
 	}
 
 	step := Steps(log)
-	debs, err := Fetch(ctx, filepath.Join(work, "apt"), Packages, step)
+	debs, err := r.fetch(ctx, filepath.Join(work, "apt"), r.Packages, step)
 	if err != nil {
 		return err
 	}
@@ -119,10 +102,14 @@ func Steps(log io.Writer) func(format string, args ...any) {
 
 // Fetch downloads Debian 12 packages and everything they depend on, down to libc, with an apt of its own in dir, and returns the files.
 func Fetch(ctx context.Context, dir string, packages []string, step func(format string, args ...any)) ([]string, error) {
+	return Debian12.fetch(ctx, dir, packages, step)
+}
+
+func (r Release) fetch(ctx context.Context, dir string, packages []string, step func(format string, args ...any)) ([]string, error) {
 	if err := checkHost(); err != nil {
 		return nil, err
 	}
-	a, err := newApt(ctx, dir, step)
+	a, err := newApt(ctx, dir, r.Suites, step)
 	if err != nil {
 		return nil, err
 	}
@@ -135,17 +122,16 @@ func FetchNewest(ctx context.Context, dir, suite string, names *regexp.Regexp, s
 	if err := checkHost(); err != nil {
 		return "", err
 	}
-	a, err := newApt(ctx, dir, step)
+	a, err := newApt(ctx, dir, []string{suite}, step)
 	if err != nil {
 		return "", err
 	}
-	a.suite = suite
 	return a.fetchNewest(ctx, names)
 }
 
-// removeLeftovers removes what a killed build left; the caller holds the lock, so no build is running.
-func removeLeftovers(cache string) {
-	old, _ := filepath.Glob(filepath.Join(cache, "making-*"))
+// removeLeftovers removes what a killed build of the same release left; the caller holds its lock, so no such build is running.
+func removeLeftovers(cache, name string) {
+	old, _ := filepath.Glob(filepath.Join(cache, "making-"+name+"-*"))
 	for _, dir := range old {
 		_ = os.RemoveAll(dir)
 	}

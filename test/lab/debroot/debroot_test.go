@@ -79,3 +79,24 @@ func TestExtractStaysInside(t *testing.T) {
 		}
 	}
 }
+
+// TestUnpackedPlaces: Debian 13 has links where Debian 12 has directories, and what is made already must stay.
+func TestUnpackedPlaces(t *testing.T) {
+	for name, want := range map[string]string{"./bin": "", "./lib64/": "", "./": "", "./usr/share/doc/frr/README": "", "./bin/sh": "usr/bin/sh", "./usr/bin/": "usr/bin"} {
+		if got, wanted := ofPackage(name); wanted != (want != "") || wanted && got != want {
+			t.Errorf("%s goes to %q, %v; want %q", name, got, wanted, want)
+		}
+	}
+}
+
+// TestKeys: a root that is in users' caches must not be made anew by chance.
+func TestKeys(t *testing.T) {
+	if Debian12.Key() == Debian13.Key() || Debian13.Name == Unstable.Name {
+		t.Error("two roots have one name")
+	}
+	other := Debian13
+	other.Packages = append([]string{"jq"}, other.Packages...)
+	if other.Key() == Debian13.Key() {
+		t.Error("other packages, the same key")
+	}
+}

@@ -3,6 +3,7 @@ package debroot
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -81,15 +82,26 @@ func finish(ctx context.Context, tree string) error {
 		}
 	}
 	for name, target := range links {
+		if !exists(filepath.Join(tree, filepath.Dir(name), target)) {
+			continue
+		}
 		if err := os.Symlink(target, filepath.Join(tree, name)); err != nil && !os.IsExist(err) {
 			return err
 		}
 	}
 	// ifreload runs this file; the bit is set by a script of the package.
-	if err := os.Chmod(filepath.Join(tree, "usr/share/ifupdown2/__main__.py"), 0o755); err != nil {
+	if err := os.Chmod(filepath.Join(tree, "usr/share/ifupdown2/__main__.py"), 0o755); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if !exists(filepath.Join(tree, "usr/lib/uml/modules")) {
+		return nil // a root for some programs, not to be booted
+	}
 	return indexModules(ctx, tree)
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // indexModules runs the root's own depmod, by the root's own loader: the host may have neither kmod nor this libc.

@@ -12,12 +12,13 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
 )
 
-// merged are the directories that Debian 12 keeps under /usr with a link in the root. Packages still ship files under
+// merged are the directories that Debian keeps under /usr with a link in the root. Packages still ship files under
 // the old names.
 var merged = []string{"bin", "sbin", "lib", "lib32", "lib64", "libx32"}
 
@@ -81,6 +82,9 @@ func unpackOne(ctx context.Context, tree, deb string) error {
 
 // ofPackage places the files of a package in the root.
 func ofPackage(name string) (string, bool) {
+	if slices.Contains(merged, path.Clean(strings.TrimPrefix(path.Clean(name), "/"))) {
+		return "", false // a directory that is there, or since Debian 13 the link in its place
+	}
 	name = usrMerged(name)
 	return name, name != "." && name != "var/run" && !skipped(name)
 }

@@ -29,13 +29,19 @@ const insideEnv = "POINTSMAN_GUESTTEST"
 // Inside reports whether this process runs in the lab's guest.
 func Inside() bool { return os.Getenv(insideEnv) != "" }
 
+// rootEnv, with a release's name behind it in capitals, tells the tests in the guest where its root lies.
+const rootEnv = "POINTSMAN_ROOT_"
+
+// Root is where the root of a further release lies in the guest, or "" if Main was not told of it.
+func Root(r debroot.Release) string { return os.Getenv(rootEnv + strings.ToUpper(r.Name)) }
+
 // Main runs the tests in the guest and exits with their code. $POINTSMAN_GUEST_MEMORY sets the guest's memory. The guest has the
-// lab's own kernel if it was built, else Debian's.
-func Main(m *testing.M) { runOn(m, choose) }
+// lab's own kernel if it was built, else Debian's. The roots of further releases are shown to it as they lie on the host.
+func Main(m *testing.M, further ...debroot.Release) { runOn(m, choose, further) }
 
 // MainOnOwnKernel is Main for tests that need nftables: it builds the lab's own kernel first where it is missing, which takes minutes.
-func MainOnOwnKernel(m *testing.M) {
-	runOn(m, func(ctx context.Context, _ string) (string, error) { return kernel.Ensure(ctx, os.Stderr) })
+func MainOnOwnKernel(m *testing.M, further ...debroot.Release) {
+	runOn(m, func(ctx context.Context, _ string) (string, error) { return kernel.Ensure(ctx, os.Stderr) }, further)
 }
 
 func choose(_ context.Context, root string) (string, error) {
@@ -45,13 +51,13 @@ func choose(_ context.Context, root string) (string, error) {
 // kernelFor returns the kernel to boot over a root.
 type kernelFor func(ctx context.Context, root string) (string, error)
 
-func runOn(m *testing.M, find kernelFor) {
+func runOn(m *testing.M, find kernelFor, further []debroot.Release) {
 	uml.Main(map[string]uml.Mode{uml.CommandMode: uml.RunCommand})
 	flag.Parse()
 	if Inside() || given("test.list") || given("test.fuzz") {
 		os.Exit(m.Run())
 	}
-	exit, err := runInGuest(context.Background(), find)
+	exit, err := runInGuest(context.Background(), find, further)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "guesttest:", err)
 		exit = max(exit, 1)
@@ -66,7 +72,7 @@ func given(name string) bool {
 	return f != nil && f.Value.String() != ""
 }
 
-func runInGuest(ctx context.Context, find kernelFor) (int, error) {
+func runInGuest(ctx context.Context, find kernelFor, further []debroot.Release) (int, error) {
 	root, err := debroot.Ensure(ctx, os.Stderr)
 	if err != nil {
 		return 0, err
@@ -88,10 +94,19 @@ func runInGuest(ctx context.Context, find kernelFor) (int, error) {
 	if err != nil {
 		return 0, err
 	}
+	env := environment(os.Environ())
+	for _, r := range further {
+		path, err := r.Ensure(ctx, os.Stderr)
+		if err != nil {
+			return 0, err
+		}
+		shown = append(shown, path)
+		env = append(env, rootEnv+strings.ToUpper(r.Name)+"="+path)
+	}
 	return uml.Run(ctx,
 		uml.Config{Root: root, Kernel: chosen, Memory: os.Getenv("POINTSMAN_GUEST_MEMORY"), ReadOnly: shown, Writable: writable},
 		uml.Command{
-			Argv: append([]string{self}, args...), Dir: dir, Env: environment(os.Environ()),
+			Argv: append([]string{self}, args...), Dir: dir, Env: env,
 			Stdout: os.Stdout, Stderr: os.Stderr, Timeout: limit(),
 		})
 }

@@ -178,7 +178,7 @@ func enterRoot(spec bootSpec, host sources) error {
 			return err
 		}
 	}
-	if err := MountRoot("/run/lab/root", "/run/lab/upper"); err != nil {
+	if err := MountRoot(Lower, "/run/lab/root", "/run/lab/upper"); err != nil {
 		return err
 	}
 	if err := populate("/run/lab/root", spec, host); err != nil {
@@ -187,15 +187,16 @@ func enterRoot(spec bootSpec, host sources) error {
 	return PivotRoot("/run/lab/root")
 }
 
-// MountRoot mounts a root of its own at target: the Debian root with all changes kept in upper, which must lie on a tmpfs.
-func MountRoot(target, upper string) error {
+// MountRoot mounts a root of its own at target: that of lower, which is Lower or a directory that was shown to the guest, with all changes
+// kept in upper, which must lie on a tmpfs.
+func MountRoot(lower, target, upper string) error {
 	work := upper + ".work"
 	for _, d := range []string{upper, work} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			return err
 		}
 	}
-	options := "lowerdir=" + Lower + ",upperdir=" + upper + ",workdir=" + work
+	options := "lowerdir=" + lower + ",upperdir=" + upper + ",workdir=" + work
 	if inUserNamespace() {
 		options += ",userxattr" // attributes "trusted." are the first namespace's alone
 	}

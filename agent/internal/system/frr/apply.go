@@ -21,19 +21,38 @@ func (c *Client) Apply(ctx context.Context, changes []frr.Change) []error {
 		return fill(errs, err)
 	}
 	defer unlock()
-	if c.writer == WriterReload {
+	errs = c.write(ctx, c.writer, changes)
+	c.fallBack(ctx, changes, errs)
+	return errs
+}
+
+func (c *Client) write(ctx context.Context, writer string, changes []frr.Change) []error {
+	switch writer {
+	case WriterReload:
 		return c.applyByReload(ctx, changes)
+	case WriterShell:
+		return c.applyByShell(ctx, changes)
 	}
+	return c.applyByVTY(ctx, changes)
+}
+
+// applyByVTY sends each change to its daemon, and a run of changes for one daemon together.
+func (c *Client) applyByVTY(ctx context.Context, changes []frr.Change) []error {
+	errs := make([]error, len(changes))
+	routes := c.routesNow(ctx)
 	c.awaitDevices(ctx, changes)
+	c.awaitSettled(ctx, changes)
 	for from := 0; from < len(changes); {
+		owner := routes.of(changes[from])
 		to := from + 1
-		for to < len(changes) && owner(changes[to]) == owner(changes[from]) {
+		for to < len(changes) && routes.of(changes[to]) == owner {
 			to++
 		}
-		c.applyTo(ctx, c.daemons[owner(changes[from])], changes[from:to], errs[from:to])
+		c.applyTo(ctx, c.daemons[owner], changes[from:to], errs[from:to])
 		from = to
 	}
-	c.dropCopies(ctx)
+	c.dropCopies(ctx, routes)
+	c.afterwards(ctx, routes, changes, errs)
 	return errs
 }
 
@@ -47,22 +66,6 @@ func fill(errs []error, err error) []error {
 	return errs
 }
 
-// owner is the daemon that carries out a change.
-func owner(change frr.Change) string {
-	first := change.Line
-	if len(change.Context) > 0 {
-		first = change.Context[0]
-	}
-	first = strings.TrimPrefix(first, "no ")
-	switch word, _, _ := strings.Cut(first, " "); word {
-	case "vrf", "interface":
-		return zebra
-	case "bfd":
-		return bfdd
-	}
-	return bgpd
-}
-
 // applyTo sends changes to one daemon, filters in batches.
 func (c *Client) applyTo(ctx context.Context, d *daemon, changes []frr.Change, errs []error) {
 	if err := d.acquire(ctx); err != nil {
@@ -70,6 +73,10 @@ func (c *Client) applyTo(ctx context.Context, d *daemon, changes []frr.Change, e
 		return
 	}
 	defer d.release()
+	if d.name == mgmtd {
+		transact(ctx, d, changes, errs)
+		return
+	}
 	s, err := configure(ctx, d)
 	if err != nil {
 		fill(errs, fmt.Errorf("configure: %w", err))
@@ -102,7 +109,7 @@ func isFilter(change frr.Change) bool {
 
 // dropCopies deletes our filters from daemons that do not use them, where vtysh left them at FRR's start: vtysh shows the union
 // of all daemons, and would show a tenant's filters after the tenant left. What cannot be deleted does no harm.
-func (c *Client) dropCopies(ctx context.Context) {
+func (c *Client) dropCopies(ctx context.Context, routes routes) {
 	c.mu.Lock()
 	copies := c.copies
 	c.copies = map[string]frr.Config{}
@@ -112,8 +119,8 @@ func (c *Client) dropCopies(ctx context.Context) {
 		for _, l := range config.Lines {
 			removals = append(removals, frr.Change{Line: "no " + l.Text, Stage: frr.StageFilterRemoval})
 		}
-		if len(removals) == 0 {
-			continue
+		if len(removals) == 0 || name == zebra && routes.needs(mgmtd) {
+			continue // what zebra has of mgmtd goes when it goes there
 		}
 		errs := make([]error, len(removals))
 		c.applyTo(ctx, c.daemons[name], removals, errs)

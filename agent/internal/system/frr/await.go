@@ -22,6 +22,9 @@ const (
 // queue, sends nothing, and the router MACs that zebra dropped in between are missing for good (seen with 8.4.4 on a busy machine:
 // routes in the kernel, their next hops without a neighbour entry).
 func (c *Client) awaitDevices(ctx context.Context, changes []frr.Change) {
+	if c.deviceWait < 0 {
+		return
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.deviceWait)
 	defer cancel()
 	for _, change := range changes {

@@ -38,6 +38,20 @@ func (c *Client) Sessions(ctx context.Context) ([]Session, error) {
 	return parseSessions(text)
 }
 
+// Session returns one BGP neighbour, made by its interface, of a VRF ("" is the underlay). One that is not there has no state. Unlike
+// Sessions, what it costs does not grow with the number of VRFs.
+func (c *Client) Session(ctx context.Context, vrf, port string) (Session, error) {
+	command := "show bgp neighbors " + port + " json"
+	if vrf != "" {
+		command = "show bgp vrf " + vrf + " neighbors " + port + " json"
+	}
+	text, err := c.show(ctx, bgpd, command)
+	if err != nil {
+		return Session{}, fmt.Errorf("read BGP session of %s: %w", port, err)
+	}
+	return parseSession(text, vrf, port)
+}
+
 // EVPNOrigins returns the VTEPs from which this switch holds an EVPN type 5 route for exactly this prefix with the route target of
 // the VNI. It works without the VRF, as on spines, and asks for this prefix alone.
 func (c *Client) EVPNOrigins(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) ([]netip.Addr, error) {
@@ -92,6 +106,26 @@ func parseSessions(text string) ([]Session, error) {
 		return strings.Compare(a.VRF+" "+a.Interface, b.VRF+" "+b.Interface)
 	})
 	return out, nil
+}
+
+// parseSession reads the answer for one neighbour: the neighbour by its name, beside a few plain values.
+func parseSession(text, vrf, port string) (Session, error) {
+	if isNothing(text) {
+		return Session{}, nil
+	}
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal([]byte(text), &members); err != nil {
+		return Session{}, fmt.Errorf("parse BGP session of %s: %w", port, err)
+	}
+	raw, ok := members[port]
+	if !ok {
+		return Session{}, nil
+	}
+	var n neighbourJSON
+	if err := json.Unmarshal(raw, &n); err != nil {
+		return Session{}, fmt.Errorf("parse BGP session of %s: %w", port, err)
+	}
+	return n.session(vrf, port), nil
 }
 
 // tooManyPrefixes is what a summary of FRR's calls the state of which its JSON says no more than Idle.

@@ -21,6 +21,21 @@ func sample(t testing.TB, name string) string {
 	return string(text)
 }
 
+func TestParseSession(t *testing.T) {
+	const text = `{"swp1":{"remoteAs":65000,"bgpState":"Established","hostname":"m1"},"vrfId":3}`
+	if s, err := parseSession(text, "Vrf1", "swp1"); err != nil || !s.Established || s.VRF != "Vrf1" || s.Interface != "swp1" || s.Hostname != "m1" {
+		t.Errorf("%+v, %v", s, err)
+	}
+	for _, none := range []string{"", "{}", "% No such neighbor or address family\n", `{"bgpNoSuchNeighbor":true}`} {
+		if s, err := parseSession(none, "Vrf1", "swp1"); err != nil || s != (Session{}) {
+			t.Errorf("%q: %+v, %v", none, s, err)
+		}
+	}
+	if _, err := parseSession(`{"swp1":[]}`, "", "swp1"); err == nil {
+		t.Error("a list was taken for a neighbour")
+	}
+}
+
 func TestParseSessions(t *testing.T) {
 	waiting := func(vrf, port string, asn netmodel.ASN) Session {
 		return Session{VRF: vrf, Interface: port, State: "Idle", RemoteAS: asn, LastResetReason: "Waiting for Peer IPv6 LLA", BFD: "Unknown"}

@@ -2,8 +2,11 @@
 // the commands of a delta. It decides nothing: pkg/frr computes the delta, the planner its place in the order of a change, and
 // the reconcile loop what to do about an error. The network OS backends call it.
 //
-// FRR has no lock between its clients (8.4.4 knows neither `configure exclusive` nor a file lock), so this one takes a lock of
-// its own against other agents, and leaves it to the loop to see what a human changed.
+// FRR has no lock between its clients (8.4.4 knows neither `configure exclusive` nor a file lock; in FRR 10 mgmtd alone has one, which
+// is taken), so this one takes a lock of its own against other agents, and leaves it to the loop to see what a human changed.
+//
+// Which daemon takes which command differs between versions: FRR 10 has moved zebra's configuration to mgmtd. So zebra is asked what
+// it knows (route.go), and what all daemons call unknown goes to those who know the way, vtysh and then frr-reload.py (fallback.go).
 package frr
 
 import (
@@ -23,7 +26,9 @@ import (
 const (
 	// WriterVTY sends only the delta over the sockets: milliseconds.
 	WriterVTY = "vty"
-	// WriterReload gives the whole configuration to frr-reload.py, after a dry run: the fallback, half a second and more.
+	// WriterShell gives the delta to `vtysh -f`, which knows which daemon takes which command: the first fallback, tenths of a second.
+	WriterShell = "vtysh"
+	// WriterReload gives the whole configuration to frr-reload.py, after a dry run: the last fallback, half a second and more.
 	WriterReload = "reload"
 )
 
@@ -33,9 +38,13 @@ type Options struct {
 	Dir string
 	// ConfigFile is FRR's integrated configuration; empty means /etc/frr/frr.conf.
 	ConfigFile string
-	// Writer is WriterVTY, the default, or WriterReload.
+	// Writer is WriterVTY, the default, WriterShell or WriterReload. What FRR does not know is tried by the next.
 	Writer string
-	// DeviceWait is how long zebra may take to hear of a new VNI's devices before the VNI is configured all the same; 0 means 5 s.
+	// Command goes in front of FRR's own programs, vtysh and frr-reload.py, where they are not on this system itself: "chroot", a directory.
+	// Files are handed to them by name, so /tmp must be the same on both sides.
+	Command []string
+	// DeviceWait is how long zebra may take to hear of a new VNI's devices before the VNI is configured all the same; 0 means 5 s, less
+	// does not wait at all.
 	DeviceWait time.Duration
 	Log        *slog.Logger
 }
@@ -44,33 +53,38 @@ type Options struct {
 // anew when a daemon restarted.
 type Client struct {
 	dir, configFile, writer string
+	command                 []string
 	deviceWait              time.Duration
 	log                     *slog.Logger
 	daemons                 map[string]*daemon
+	left                    map[string][]string // ports by the VRF that they left; of whoever holds the lock
 
 	mu     sync.Mutex
+	known  routes                // as zebra last said
+	failed string                // what frr-reload.py could not do either: it is not asked again
 	copies map[string]frr.Config // what daemons hold of filters that are another's, as last read
 	owners owners                // of FRR's configuration file, as last seen
 }
 
 // The daemons that we configure, in the order in which they are read.
 const (
+	mgmtd   = "mgmtd"
 	zebra   = "zebra"
 	bgpd    = "bgpd"
 	bfdd    = "bfdd"
 	staticd = "staticd"
 )
 
-var daemonNames = []string{zebra, bgpd, bfdd, staticd}
+var daemonNames = []string{mgmtd, zebra, bgpd, bfdd, staticd}
 
-// optional daemons hold nothing of ours: without them, nothing is unknown.
-var optional = map[string]bool{staticd: true}
+// optional daemons need not be there: staticd holds nothing of ours, and mgmtd only where zebra has left its configuration to it.
+var optional = map[string]bool{staticd: true, mgmtd: true}
 
 // New returns a client. It does not connect.
 func New(o Options) *Client {
 	c := &Client{
-		dir: o.Dir, configFile: o.ConfigFile, writer: o.Writer, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
-		daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
+		dir: o.Dir, configFile: o.ConfigFile, writer: cmp.Or(o.Writer, WriterVTY), command: o.Command, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
+		known: routes{zebra, zebra}, left: map[string][]string{}, daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
 	}
 	if c.dir == "" {
 		c.dir = socketDir()

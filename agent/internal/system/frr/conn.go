@@ -17,6 +17,10 @@ import (
 type conn struct {
 	socket net.Conn
 	read   *bufio.Reader
+	// single: the daemon takes one command at a time.
+	single bool
+	// known is what the daemon at the other end, if it is zebra, said of its commands.
+	known routes
 }
 
 // Statuses of an answer, as FRR's lib/command.h has them. Those above statusWarning are refusals too.
@@ -33,13 +37,13 @@ const maxAnswer = 256 << 20
 // agent for ever. Long enough for bgpd to delete a large VRF.
 const patience = 30 * time.Second
 
-func dial(ctx context.Context, path string) (*conn, error) {
+func dial(ctx context.Context, path string, single bool) (*conn, error) {
 	var dialer net.Dialer
 	socket, err := dialer.DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{socket: socket, read: bufio.NewReaderSize(socket, 64<<10)}
+	c := &conn{socket: socket, read: bufio.NewReaderSize(socket, 64<<10), single: single}
 	if _, status, err := c.command(ctx, "enable"); err != nil || status != statusSuccess {
 		socket.Close()
 		return nil, errors.Join(err, refused("enable", "", status))
@@ -65,12 +69,10 @@ func (c *conn) command(ctx context.Context, line string) (text string, status by
 // commands sends commands at once and reads their answers. A daemon takes them one after the other from what it has read, so that
 // both sides wait for each other once and not once a command, which is most of the time where they share a busy CPU.
 func (c *conn) commands(ctx context.Context, lines []string) ([]answer, error) {
-	var out []byte
 	for _, line := range lines {
 		if strings.ContainsAny(line, "\x00\n\r") {
 			return nil, fmt.Errorf("send %q: more than one line", line)
 		}
-		out = append(append(out, line...), 0)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -79,18 +81,30 @@ func (c *conn) commands(ctx context.Context, lines []string) ([]answer, error) {
 	}
 	// The context alone ends the wait: a deadline on the socket too would race with it, and then say "timeout" of a caller's limit.
 	stop := context.AfterFunc(ctx, func() { _ = c.socket.SetDeadline(time.Unix(1, 0)) })
-	answers, err := c.exchange(out, len(lines))
+	answers, err := c.exchange(lines)
 	if !stop() && err == nil {
 		err = context.Cause(ctx) // the deadline may yet be set, under the next command: this connection is done
 	}
 	return answers, cause(ctx, err)
 }
 
-func (c *conn) exchange(out []byte, n int) ([]answer, error) {
+func (c *conn) exchange(lines []string) ([]answer, error) {
+	if c.single && len(lines) > 1 {
+		first, err := c.exchange(lines[:1])
+		if err != nil {
+			return nil, err
+		}
+		rest, err := c.exchange(lines[1:])
+		return append(first, rest...), err
+	}
+	var out []byte
+	for _, line := range lines {
+		out = append(append(out, line...), 0)
+	}
 	if _, err := c.socket.Write(out); err != nil {
 		return nil, err
 	}
-	answers := make([]answer, n)
+	answers := make([]answer, len(lines))
 	for i := range answers {
 		var err error
 		if answers[i].text, answers[i].status, err = readAnswer(c.read); err != nil {

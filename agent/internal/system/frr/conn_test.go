@@ -83,19 +83,54 @@ func TestDeaf(t *testing.T) {
 	}
 }
 
-func TestOwner(t *testing.T) {
+func TestRoutes(t *testing.T) {
 	for want, changes := range map[string][]frr.Change{
-		zebra: {{Context: []string{"vrf Vrf1"}, Line: "no vni 1"}, {Line: "no vrf Vrf1"}, {Context: []string{"interface swp1"}, Line: "ipv6 nd ra-lifetime 0"}},
-		bfdd:  {{Context: []string{"bfd"}, Line: "no profile PM-A"}, {Context: []string{"bfd", "profile PM-A"}, Line: "transmit-interval 300"}},
+		"where zebra left it": {{Context: []string{"vrf Vrf1"}, Line: "no vni 1"}, {Line: "no vrf Vrf1"}, {Context: []string{"interface swp1"}, Line: "ipv6 nd ra-lifetime 0"}},
+		bfdd:                  {{Context: []string{"bfd"}, Line: "no profile PM-A"}, {Context: []string{"bfd", "profile PM-A"}, Line: "transmit-interval 300"}},
 		bgpd: {
 			{Line: "no router bgp 1 vrf Vrf1"}, {Line: "ip prefix-list PM-A seq 5 permit any"}, {Context: []string{"route-map PM-A permit 10"}, Line: "set community none"},
 			{Line: "bgp route-map delay-timer 1"}, {Context: []string{"router bgp 1"}, Line: "neighbor FABRIC bfd"},
 		},
 	} {
 		for _, change := range changes {
-			if got := owner(change); got != want {
-				t.Errorf("%v is for %s, want %s", change, got, want)
+			for _, by := range []string{zebra, mgmtd} {
+				wantNow := want
+				if want != bgpd && want != bfdd {
+					wantNow = by
+				}
+				if got := (routes{by, by}).of(change); got != wantNow {
+					t.Errorf("%v is for %s, want %s", change, got, wantNow)
+				}
 			}
 		}
+	}
+}
+
+func TestTakes(t *testing.T) {
+	const old = "  (interface)  ipv6 nd ra-interval <(1-1800)|msec (70-1800000)>\n  (interface)  no ipv6 nd ra-interval\n"
+	if !takes(old, "(interface)") || takes(old, "(vrf)") || takes("", "(interface)") || takes("  (view)  show vrf [<NAME|all>] vni [json]\n", "(vrf)") {
+		t.Error("the answer to find is read wrongly")
+	}
+}
+
+func TestLeaves(t *testing.T) {
+	bgp := []string{"router bgp 1 vrf Vrf1"}
+	if port, vrf, ok := leaves(frr.Change{Context: bgp, Line: "no neighbor swp1 interface"}); port != "swp1" || vrf != "Vrf1" || !ok {
+		t.Error(port, vrf, ok)
+	}
+	for _, other := range []frr.Change{
+		{Context: []string{"router bgp 1"}, Line: "no neighbor swp1 interface"}, {Context: bgp, Line: "no neighbor MACHINE peer-group"},
+		{Context: bgp, Line: "neighbor swp1 interface peer-group MACHINE"}, {Line: "no vrf Vrf1"},
+	} {
+		if port, _, ok := leaves(other); ok {
+			t.Errorf("%v: %s leaves", other, port)
+		}
+	}
+}
+
+func TestIdle(t *testing.T) {
+	const quiet = "Zebra dataplane:\nRoute updates:            7\ndataplane Incoming Queue from Zebra: 0\n  Kernel (1): in: 7, q: 0, q_max: 3, out: 7, q: 0, q_max: 3\ndataplane Outgoing Queue to Zebra: 0\n"
+	if !idle(quiet) || idle(strings.Replace(quiet, "to Zebra: 0", "to Zebra: 2", 1)) {
+		t.Error("queues are read wrongly")
 	}
 }

@@ -65,7 +65,7 @@ func (d *daemon) sendAll(ctx context.Context, lines []string, fresh bool) ([]ans
 }
 
 func (d *daemon) connect(ctx context.Context) error {
-	c, err := dial(ctx, d.socket)
+	c, err := dial(ctx, d.socket, d.name == mgmtd)
 	if err != nil {
 		return fmt.Errorf("connect to %s: %w", d.name, err)
 	}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/pointsman/pointsman/pkg/frr"
@@ -18,15 +19,27 @@ var ErrNoProgram = errors.New("program not found")
 // reloadScript is where FRR's packages put it.
 const reloadScript = "/usr/lib/frr/frr-reload.py"
 
+// program is one of FRR's programs, to be run.
+func (c *Client) program(ctx context.Context, path string, args ...string) (*exec.Cmd, error) {
+	if len(c.command) == 0 {
+		found, err := exec.LookPath(path)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, ErrNoProgram)
+		}
+		return exec.CommandContext(ctx, found, args...), nil
+	}
+	argv := slices.Concat(c.command, []string{path}, args)
+	return exec.CommandContext(ctx, argv[0], argv[1:]...), nil
+}
+
 // DryRun has vtysh read a configuration without telling any daemon. It finds what is no command, and nothing else.
 func (c *Client) DryRun(ctx context.Context, text string) error {
-	vtysh, err := exec.LookPath("vtysh")
-	if err != nil {
-		return fmt.Errorf("dry run of FRR configuration: vtysh: %w", ErrNoProgram)
-	}
 	return withFile(text, func(path string) error {
-		out, err := exec.CommandContext(ctx, vtysh, "--dryrun", "--inputfile", path).CombinedOutput()
+		cmd, err := c.program(ctx, "vtysh", "--dryrun", "--inputfile", path)
 		if err != nil {
+			return fmt.Errorf("dry run of FRR configuration: %w", err)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("dry run of FRR configuration: %w: %w", cause(ctx, err), lineErrorOf(out))
 		}
 		return nil
@@ -36,15 +49,15 @@ func (c *Client) DryRun(ctx context.Context, text string) error {
 // Reload makes FRR run a whole configuration, by FRR's own frr-reload.py, after a dry run. What text does not have is taken
 // away, whoever it belongs to.
 func (c *Client) Reload(ctx context.Context, text string) error {
-	if _, err := os.Stat(reloadScript); err != nil {
-		return fmt.Errorf("reload FRR: %s: %w", reloadScript, ErrNoProgram)
-	}
 	if err := c.DryRun(ctx, text); err != nil {
 		return err
 	}
 	return withFile(text, func(path string) error {
-		out, err := exec.CommandContext(ctx, reloadScript, "--reload", "--stdout", "--vty_socket", c.dir, "--confdir", filepath.Dir(c.configFile), path).CombinedOutput()
+		cmd, err := c.program(ctx, reloadScript, "--reload", "--stdout", "--vty_socket", c.dir, "--confdir", filepath.Dir(c.configFile), path)
 		if err != nil {
+			return fmt.Errorf("reload FRR: %w", err)
+		}
+		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("reload FRR: %w: %s", cause(ctx, err), oneLine(out))
 		}
 		return nil
@@ -53,26 +66,9 @@ func (c *Client) Reload(ctx context.Context, text string) error {
 
 // applyByReload carries changes out on the text of what runs, reloads that, and reads back what became of each.
 func (c *Client) applyByReload(ctx context.Context, changes []frr.Change) []error {
-	errs := make([]error, len(changes))
-	before, err := c.Running(ctx)
-	if err != nil {
-		return fill(errs, err)
-	}
-	wish := frr.Patch(before, changes)
-	reloadErr := c.Reload(ctx, wish.String())
-	after, err := c.Running(ctx)
-	if err != nil {
-		return fill(errs, errors.Join(reloadErr, err))
-	}
-	if after.Equal(wish) {
-		return errs
-	}
-	for i, change := range changes {
-		if wish.Reflects(change) && !after.Reflects(change) {
-			errs[i] = errors.Join(&RefusedError{Line: change.Line}, reloadErr)
-		}
-	}
-	return errs
+	return c.readBack(ctx, changes, func(before frr.Config) error {
+		return c.Reload(ctx, frr.Patch(before, changes).String())
+	})
 }
 
 // withFile calls f with the path of a file that holds text.

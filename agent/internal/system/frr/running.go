@@ -18,6 +18,12 @@ func (c *Client) Running(ctx context.Context) (frr.Config, error) {
 		reading.Go(func() { parts[i], errs[i] = c.runningOf(ctx, name) })
 	}
 	reading.Wait()
+	routes := c.routesNow(ctx)
+	for i, name := range daemonNames {
+		if optional[name] && absent(errs[i]) && !routes.needs(name) {
+			errs[i] = nil
+		}
+	}
 	if err := errors.Join(errs...); err != nil {
 		return frr.Config{}, err
 	}
@@ -34,12 +40,9 @@ func (c *Client) Running(ctx context.Context) (frr.Config, error) {
 	return whole, nil
 }
 
-// runningOf is what one daemon runs; nothing, of one that need not be there.
+// runningOf is what one daemon runs.
 func (c *Client) runningOf(ctx context.Context, name string) (frr.Config, error) {
 	text, err := c.show(ctx, name, "show running-config")
-	if optional[name] && absent(err) {
-		return frr.Config{}, nil
-	}
 	if err != nil {
 		return frr.Config{}, fmt.Errorf("read running configuration: %w", err)
 	}

@@ -15,6 +15,8 @@ type session struct {
 	daemon *daemon
 	inside []string
 	broken error // the connection was lost: nothing more can be sent
+	// batching: between the two ends of a batch, where a context is left by entering the next.
+	batching bool
 }
 
 // configure enters configuration mode. Nothing has been sent yet, so a connection left behind may be made anew.
@@ -95,6 +97,12 @@ func (s *session) enter(context []string) error {
 		common++
 	}
 	exits := slices.Repeat([]string{"exit"}, len(s.inside)-common)
+	if s.batching && common == 0 {
+		// To leave a context commits what was collected, and each commit costs as much as the whole batch should. A daemon that does not
+		// find a line in a context looks for it at the top by itself.
+		exits = nil
+		s.inside = nil
+	}
 	lines := append(exits, context[common:]...)
 	if len(lines) == 0 {
 		return nil
@@ -137,8 +145,11 @@ func (s *session) batch(changes []frr.Change, errs []error) {
 		fill(errs, err)
 		return
 	}
+	s.batching = true
 	s.each(changes, errs)
+	s.batching = false
 	if !s.commit() {
+		s.oneByOne()
 		s.each(changes, errs)
 	}
 }
@@ -146,9 +157,10 @@ func (s *session) batch(changes []frr.Change, errs []error) {
 // commit ends a batch and reports whether all of it was taken. If the connection was lost, to send the changes again gives each
 // of them that error.
 func (s *session) commit() bool {
-	if err := s.enter(nil); err != nil {
+	if s.broken != nil {
 		return false
 	}
+	s.inside = nil // found at the top too, and left there
 	text, status, err := s.daemon.send(s.ctx, "XFRR_end_configuration", false)
 	if err != nil {
 		s.broken = err

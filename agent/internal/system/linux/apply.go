@@ -22,6 +22,9 @@ func (s *System) Executor(ctx context.Context) system.Executor {
 	return &executor{System: s, ctx: ctx, index: map[string]int{}}
 }
 
+// settler is an FRR that must not lose a VRF while it is about the VRF's routes.
+type settler interface{ Settle(ctx context.Context) }
+
 // executor carries out the steps of one Apply. It remembers the devices that it has looked up, so that moving a port asks once.
 type executor struct {
 	*System
@@ -61,6 +64,9 @@ func (e *executor) do(op plan.Op) error {
 	case plan.AddVNI:
 		return e.addVNI(o.VNI, o.VXLAN)
 	case plan.DeleteVRF:
+		if f, ok := e.frr.(settler); ok {
+			f.Settle(e.ctx)
+		}
 		return e.delete(o.Name)
 	case plan.DeleteSVI:
 		return e.delete(plan.SVIName(o.VLAN))

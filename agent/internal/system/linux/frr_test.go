@@ -32,10 +32,13 @@ exit
 
 // A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
 // every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
+//
+// It is for 8.4.4 alone: zebra 10.3 ends now and then when the kernel deletes the device of a VRF, as it does here a dozen times. What of
+// the moves can be tried with 10.3 is in system/frr/guest.
 func TestMovesWithFRR(t *testing.T) {
 	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	daemons := frrguest.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
 	machine := l.startMachine()
@@ -74,7 +77,7 @@ func TestMovesWithFRR(t *testing.T) {
 			l.mustBeQuiet(daemons, intent)
 		}
 	}
-	for _, name := range frrguest.Daemons {
+	for _, name := range daemons.Version.Daemons {
 		if !daemons.Alive(name) || !machine.Alive(name) {
 			t.Errorf("%s died", name)
 		}

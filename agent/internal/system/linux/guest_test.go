@@ -10,10 +10,11 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
+	"github.com/pointsman/pointsman/test/frrguest"
 	"github.com/pointsman/pointsman/test/lab/guesttest"
 )
 
-func TestMain(m *testing.M) { guesttest.Main(m) }
+func TestMain(m *testing.M) { guesttest.Main(m, frrguest.Releases()...) }
 
 // fakeFRR is FRR as text: it accepts what the model says it would.
 type fakeFRR struct {

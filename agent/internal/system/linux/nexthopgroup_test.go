@@ -14,10 +14,12 @@ import (
 
 // One of two ways loses its link and has it again: the group is whole again though zebra 8.4.4 forgets it, and nothing but that is
 // written.
-func TestKeepNexthopGroups(t *testing.T) {
+func TestKeepNexthopGroups(t *testing.T) { frrguest.Each(t, testKeepNexthopGroups) }
+
+func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
 	l := &leaf{Devices: kernelbench.NewDevices(t)}
-	daemons := frrguest.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf")})
+	daemons := v.Start(t, "")
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
 	for port := 1; port <= 2; port++ {

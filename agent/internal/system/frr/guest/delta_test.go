@@ -12,8 +12,10 @@ import (
 
 // TestDeltas: from any configuration of the templates to any other, FRR accepts each command of the delta, then runs the other,
 // and a second pass sends nothing, as FRR's own log of commands shows.
-func TestDeltas(t *testing.T) {
-	daemons, client := start(t, "")
+func TestDeltas(t *testing.T) { frrguest.Each(t, testDeltas) }
+
+func testDeltas(t *testing.T, v frrguest.Version) {
+	daemons, client := start(t, v, "")
 	for _, name := range []string{"leaf", "leaf-tenants", "spine", "leaf-tenants", "border", "spine", "border", "leaf"} {
 		_, from := daemons.Log(0)
 		apply(t, client, parse(t, golden(t, name)))
@@ -55,31 +57,35 @@ func secondPass(t *testing.T, daemons *frrguest.FRR, client *frrsystem.Client, w
 	}
 }
 
-// TestWritersAgree: the delta over the sockets, frr-reload.py in the place of it, and vtysh with the whole file give the same.
-func TestWritersAgree(t *testing.T) {
-	_, client := start(t, "")
-	leaf, tenants := parse(t, golden(t, "leaf")), parse(t, golden(t, "leaf-tenants"))
-	apply(t, client, leaf)
-	begin := time.Now()
-	apply(t, client, tenants)
-	bySockets := time.Since(begin)
+// TestWritersAgree: the delta over the sockets, by `vtysh -f`, and frr-reload.py in the place of it give the same.
+func TestWritersAgree(t *testing.T) { frrguest.Each(t, testWritersAgree) }
 
-	_, reload := start(t, frrsystem.WriterReload)
-	apply(t, reload, leaf)
-	begin = time.Now()
-	apply(t, reload, tenants)
-	t.Logf("to two VRFs and three machines: %v over the sockets, %v by frr-reload.py", bySockets.Round(time.Millisecond), time.Since(begin).Round(time.Millisecond))
-	expect(t, reload, tenants)
-	if a, b := running(t, client), running(t, reload); !a.Equal(b) {
-		t.Errorf("the writers disagree:\n%s\n---\n%s", a, b)
+func testWritersAgree(t *testing.T, v frrguest.Version) {
+	leaf, tenants := parse(t, golden(t, "leaf")), parse(t, golden(t, "leaf-tenants"))
+	_, client := start(t, v, "")
+	apply(t, client, leaf)
+	for _, writer := range []string{frrsystem.WriterVTY, frrsystem.WriterShell, frrsystem.WriterReload} {
+		_, other := start(t, v, writer)
+		if writer != frrsystem.WriterReload { // whose time goes to starting vtysh
+			apply(t, other, leaf)
+		}
+		begin := time.Now()
+		apply(t, other, tenants)
+		t.Logf("to two VRFs and three machines by %s: %v", writer, time.Since(begin).Round(time.Millisecond))
+		expect(t, other, tenants)
+		apply(t, other, leaf)
+		expect(t, other, leaf)
+		if a, b := running(t, client), running(t, other); !a.Equal(b) {
+			t.Errorf("the writers disagree:\n%s\n---\n%s", a, b)
+		}
 	}
-	apply(t, reload, leaf)
-	expect(t, reload, leaf)
 }
 
 // TestRefusals: a line that FRR refuses fails itself and no other, alone and in a batch.
-func TestRefusals(t *testing.T) {
-	_, client := start(t, "")
+func TestRefusals(t *testing.T) { frrguest.Each(t, testRefusals) }
+
+func testRefusals(t *testing.T, v frrguest.Version) {
+	_, client := start(t, v, "")
 	apply(t, client, parse(t, golden(t, "leaf")))
 	changes := []frr.Change{
 		{Line: "ip prefix-list PM-IN-swp1 seq 5 permit 10.1.0.1/32"},
@@ -91,7 +97,7 @@ func TestRefusals(t *testing.T) {
 		{Context: []string{"router bgp 4200000001"}, Line: "neighbor swp1 interface peer-group NOBODY"},
 		{Context: []string{"router bgp 4200000099"}, Line: "neighbor swp2 interface peer-group FABRIC"},
 		{Context: []string{"router bgp 4200000001"}, Line: "neighbor swp2 interface peer-group FABRIC"},
-		{Context: []string{"bfd", "profile PM-FABRIC"}, Line: "no transmit-interval 300"},
+		{Context: []string{"bfd", "profile PM-FABRIC"}, Line: "transmit-interval 5"},
 		{Context: []string{"bfd", "profile PM-FABRIC"}, Line: "transmit-interval 301"},
 	}
 	bad := map[int]bool{1: true, 4: true, 5: true, 6: true, 7: true, 9: true}

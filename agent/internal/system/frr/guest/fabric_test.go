@@ -53,7 +53,7 @@ func ip(t *testing.T, netns string, commands ...string) {
 	}
 }
 
-func newFabric(t *testing.T) fabric {
+func newFabric(t *testing.T, v frrguest.Version) fabric {
 	t.Helper()
 	var f fabric
 	for _, n := range []struct {
@@ -79,10 +79,18 @@ func newFabric(t *testing.T) fabric {
 	ip(t, "spine", "addr add 10.0.0.101/32 dev lo")
 	ip(t, "m1", "addr add 10.1.0.1/32 dev lo", "addr add fd00:1::1/128 dev lo", "addr add 10.9.9.9/32 dev lo")
 	for _, n := range []*node{&f.spine, &f.leaf1, &f.leaf2, &f.machine} {
-		n.frr = frrguest.Start(t, n.name)
-		n.client = frrsystem.New(frrsystem.Options{Dir: n.frr.Dir, ConfigFile: filepath.Join(n.frr.Dir, "frr.conf")})
+		n.frr = v.Start(t, n.name)
+		n.client = frrsystem.New(frrsystem.Options{Dir: n.frr.Dir, ConfigFile: filepath.Join(n.frr.Dir, "frr.conf"), Command: n.frr.Command()})
 		t.Cleanup(func() { n.client.Close() })
 	}
+	t.Cleanup(func() {
+		for _, command := range []string{"show bgp vrf all summary", "show bgp vrf all neighbors swp1", "show interface swp1", "show running-config"} {
+			if t.Failed() {
+				text, _ := f.leaf1.frr.Shell("-c", command)
+				t.Logf("leaf1: %s\n%s", command, text)
+			}
+		}
+	})
 	return f
 }
 
@@ -107,11 +115,15 @@ func tenantDevices(t *testing.T, leaf, loopback string) {
 	}
 }
 
+// bfdInterval leaves room for a guest whose one CPU is busy elsewhere.
+const bfdInterval = 1000 // milliseconds
+
 // leafInput is a leaf with the machine on swp1 in the VRF of vni; 0 means nobody is there.
 func leafInput(n int, vni netmodel.VNI) frrtemplates.Input {
 	in := frrtemplates.Input{
 		Hostname: fmt.Sprintf("leaf%d", n), Role: netmodel.RoleLeaf, ASN: uint32(netmodel.FirstSwitchASN) + uint32(n),
 		RouterID: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Uplinks: []string{"swp9"}, MachinePorts: []string{"swp1"},
+		BFDInterval: bfdInterval,
 	}
 	for _, v := range []netmodel.VNI{ownVNI, foreignVNI} {
 		vrf := frrtemplates.VRF{Name: netmodel.VRFName(v), VNI: v}
@@ -181,7 +193,7 @@ func (f fabric) up(t *testing.T) {
 	t.Helper()
 	apply(t, f.spine.client, parse(t, render(t, frrtemplates.Input{
 		Hostname: "spine", Role: netmodel.RoleSpine, ASN: uint32(netmodel.LastSwitchASN),
-		RouterID: netip.MustParseAddr("10.0.0.101"), Uplinks: []string{"swp1", "swp2"},
+		RouterID: netip.MustParseAddr("10.0.0.101"), Uplinks: []string{"swp1", "swp2"}, BFDInterval: bfdInterval,
 	})))
 	for i, leaf := range []node{f.leaf1, f.leaf2} {
 		apply(t, leaf.client, parse(t, render(t, leafInput(i+1, ownVNI))))

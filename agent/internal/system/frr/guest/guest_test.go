@@ -18,7 +18,7 @@ import (
 	"github.com/pointsman/pointsman/test/lab/guesttest"
 )
 
-func TestMain(m *testing.M) { guesttest.Main(m) }
+func TestMain(m *testing.M) { guesttest.Main(m, frrguest.Releases()...) }
 
 const goldens = "../../../../../frr-templates/testdata"
 
@@ -42,11 +42,11 @@ func parse(t *testing.T, text string) frr.Config {
 }
 
 // start starts FRR and a client of it.
-func start(t *testing.T, writer string) (*frrguest.FRR, *frrsystem.Client) {
+func start(t *testing.T, v frrguest.Version, writer string) (*frrguest.FRR, *frrsystem.Client) {
 	t.Helper()
-	daemons := frrguest.Start(t, "")
+	daemons := v.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{
-		Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer,
+		Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer, Command: daemons.Command(),
 		DeviceWait: 50 * time.Millisecond, // there are no devices
 	})
 	t.Cleanup(func() { client.Close() })
@@ -79,7 +79,7 @@ func apply(t *testing.T, c *frrsystem.Client, want frr.Config) []frr.Change {
 
 func send(t *testing.T, c *frrsystem.Client, changes []frr.Change) {
 	t.Helper()
-	for i, err := range c.Apply(timeout(t, 60*time.Second), changes) {
+	for i, err := range c.Apply(timeout(t, 3*time.Minute), changes) {
 		if err != nil {
 			t.Errorf("%v: %v", changes[i], err)
 		}

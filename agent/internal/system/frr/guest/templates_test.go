@@ -10,12 +10,15 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/templates"
 	frrtemplates "github.com/pointsman/pointsman/frr-templates"
+	"github.com/pointsman/pointsman/test/frrguest"
 )
 
 // TestTemplatesOfAnOperator: FRR itself takes what holds and says which line does not. What was taken is loaded, to show that the dry
 // run says yes to something that FRR then runs.
-func TestTemplatesOfAnOperator(t *testing.T) {
-	daemons, client := start(t, "")
+func TestTemplatesOfAnOperator(t *testing.T) { frrguest.Each(t, testTemplatesOfAnOperator) }
+
+func testTemplatesOfAnOperator(t *testing.T, v frrguest.Version) {
+	daemons, client := start(t, v, "")
 	source, err := os.ReadFile(filepath.Join(goldens, "..", "fabric.tmpl"))
 	if err != nil {
 		t.Fatal(err)
