@@ -45,8 +45,8 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 	$(GOBUILD) -o $(BIN)/lab ./test/lab/cmd/lab
 	$(BIN)/lab kernel
 
-# Where ports are moved at random: by a script of rows. make test makes 60 moves of each.
-HAZARDS := ./test/lab/swstate/guest
+# Where ports are moved at random: by a script of rows, and by the agent. make test makes 60 moves of each.
+HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 
 # A fabric inside a guest inside a guest takes minutes.
 UNIT_LONG := ^TestNative$$

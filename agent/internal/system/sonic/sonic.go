@@ -49,6 +49,8 @@ type System struct {
 	log        *slog.Logger
 	// around is put around what carries out steps: tests make steps fail with it.
 	around func(system.Executor) system.Executor
+	// careless leaves out all waits. Only tests do, to show what becomes of a switch then.
+	careless bool
 }
 
 var _ system.Switch = (*System)(nil)

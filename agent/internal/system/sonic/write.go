@@ -73,6 +73,9 @@ func (e *executor) drop(keys ...Key) error {
 
 // await waits for SONiC's daemons, the ASIC or the kernel, within the deadline of one step.
 func (e *executor) await(look func(context.Context) (missing string, err error)) error {
+	if e.careless {
+		return nil
+	}
 	return e.changes.await(e.ctx, e.deadline, look)
 }
 
