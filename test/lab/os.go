@@ -13,11 +13,12 @@ type OS string
 
 // What a leaf may run. Spines run Linux.
 const (
-	Linux OS = "linux"
-	SONiC OS = "sonic"
+	Linux   OS = "linux"
+	SONiC   OS = "sonic"
+	Cumulus OS = "cumulus"
 )
 
-var knownOS = []OS{Linux, SONiC}
+var knownOS = []OS{Linux, SONiC, Cumulus}
 
 // OSList is what the leaves of a rack run, in their order; one for all, or none for Linux.
 type OSList []OS

@@ -35,9 +35,9 @@ func makeSONiC(node *nodeSpec, s Switch) error {
 	return nil
 }
 
-// configured is what the agent's configuration says of the OS: Linux is what an agent takes a switch for.
+// configured is what the agent's configuration says of the OS: nothing for what it takes the switch for by itself.
 func (os OS) configured() OS {
-	if os == Linux {
+	if os == Linux || os == Cumulus {
 		return ""
 	}
 	return os

@@ -125,6 +125,9 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 			return nodeSpec{}, err
 		}
 	}
+	if s.OS == Cumulus {
+		makeCumulus(&node)
+	}
 	if !agent {
 		return node, nil
 	}
