@@ -29,11 +29,15 @@ build-all: ## build the three programs for linux/amd64 and linux/arm64 into bin/
 	  for p in agent controlplane pointsmanctl; do n=$$p; [ $$p = pointsmanctl ] || n=pointsman-$$p; \
 	    echo "linux/$$arch $$n"; GOOS=linux GOARCH=$$arch $(GOBUILD) -o $(BIN)/$$arch/$$n ./$$p; done; done
 
-demo: build ## boot the fabric, allocate machines, prove reachability and isolation, print the receipts
-	$(BIN)/lab demo
+# A topology of test/lab/topologies by its name; empty is the default fabric.
+FABRIC ?=
+TOPOLOGY := $(if $(FABRIC),-f test/lab/topologies/$(FABRIC).yaml)
+
+demo: build ## boot a fabric (FABRIC=cumulus: another), allocate machines, prove reachability and isolation, print the receipts
+	$(BIN)/lab demo $(TOPOLOGY)
 
 lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
-	$(BIN)/lab up --control-plane
+	$(BIN)/lab up --control-plane $(TOPOLOGY)
 
 lab-down: ## end a lab that runs in the background
 	$(BIN)/lab down
