@@ -51,7 +51,12 @@ func TestBorder(t *testing.T) {
 		private := network(ctx, t, f, "private", "10.1.0.0/24", "fd01::/64")
 		x := begin(ctx, t, f)
 		x.end(ctx, t) // the kernel shows a port that was up once, and a bridge that had one, otherwise than new ones
-		await(ctx, t, "the border has tidied up", func(ctx context.Context) error { return idle(ctx, f, border) })
+		await(ctx, t, "the border has tidied up", func(ctx context.Context) error {
+			if links := sh(ctx, t, f, border, "ip -br link show type vrf"); strings.Contains(links, x.network.Vrf) {
+				return fmt.Errorf("%s is still there", x.network.Vrf)
+			}
+			return idle(ctx, f, border)
+		})
 		before := switchState(ctx, t, f, border)
 		x = begin(ctx, t, f)
 		x.assertCounted(ctx, t)
