@@ -55,6 +55,9 @@ func TestBorder(t *testing.T) {
 			if links := sh(ctx, t, f, border, "ip -br link show type vrf"); strings.Contains(links, x.network.Vrf) {
 				return fmt.Errorf("%s is still there", x.network.Vrf)
 			}
+			if bridge := sh(ctx, t, f, border, "ip -br link show bridge"); !strings.Contains(bridge, "NO-CARRIER") {
+				return fmt.Errorf("the bridge still has a carrier: %s", bridge)
+			}
 			return idle(ctx, f, border)
 		})
 		before := switchState(ctx, t, f, border)
