@@ -45,7 +45,17 @@ func (bench) Fresh(t *testing.T) conformance.Switch {
 }
 
 // textFRR is FRR as text: it accepts what the model says it would. Where SONiC's side alone is tried, real daemons are load.
-type textFRR struct{ running, saved frr.Config }
+type textFRR struct {
+	running, saved frr.Config
+	settle         func()
+}
+
+// Settle is asked for before a VRF goes.
+func (f *textFRR) Settle(context.Context) {
+	if f.settle != nil {
+		f.settle()
+	}
+}
 
 func (f *textFRR) Running(context.Context) (frr.Config, error) { return f.running, nil }
 func (f *textFRR) Saved(context.Context) (frr.Config, error)   { return f.saved, nil }

@@ -100,3 +100,6 @@ func (f followed) Running(ctx context.Context) (frr.Config, error) {
 	}
 	return f.FRR.Running(ctx)
 }
+
+// Settle is that of the FRR behind the link, if it has one.
+func (f followed) Settle(ctx context.Context) { settle(ctx, f.FRR) }

@@ -229,6 +229,18 @@ func TestRandomTransitions(t *testing.T) {
 	}
 }
 
+// zebra is let finish with the routes of a VRF before the VRF's row, and with it the device, goes.
+func TestZebraSettlesBeforeAVRFGoes(t *testing.T) {
+	l := newLeaf(t, sonicguest.Options{}, Options{})
+	l.converge(leaf(tenant("Ethernet0", 104001)))
+	var there []bool
+	l.routing.(*textFRR).settle = func() { there = append(there, l.sw.Has("CONFIG_DB", "VRF|Vrf104001")) }
+	l.converge(leaf())
+	if len(there) != 1 || !there[0] || l.sw.Has("CONFIG_DB", "VRF|Vrf104001") {
+		t.Errorf("zebra was asked to settle with the VRF there: %v", there)
+	}
+}
+
 // Ports that nobody registered stay as they are, though they are in a VLAN or a VRF.
 func TestUnregisteredPortsStay(t *testing.T) {
 	l := newLeaf(t, sonicguest.Options{}, Options{})

@@ -44,6 +44,7 @@ type System struct {
 	dbs        databases
 	asic       *asic
 	names      *names
+	routing    linux.FRR
 	configFile string
 	deadline   time.Duration
 	log        *slog.Logger
@@ -81,7 +82,7 @@ func New(o Options) (*System, error) {
 		return nil, err
 	}
 	return &System{
-		System: kernel, dbs: dbs, asic: newASIC(dbs[asicDB]), names: names, configFile: o.ConfigFile, deadline: o.Deadline, log: o.Linux.Log,
+		System: kernel, dbs: dbs, asic: newASIC(dbs[asicDB]), names: names, routing: o.Linux.FRR, configFile: o.ConfigFile, deadline: o.Deadline, log: o.Linux.Log,
 		around: func(e system.Executor) system.Executor { return e },
 	}, nil
 }

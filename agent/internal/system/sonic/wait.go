@@ -1,6 +1,7 @@
 package sonic
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync"
@@ -45,12 +46,18 @@ func (c *changes) after() (<-chan struct{}, bool) {
 func (c *changes) await(ctx context.Context, limit time.Duration, look func(context.Context) (missing string, err error)) error {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	pause := firstLook
+	pause, last := firstLook, ""
 	for {
 		changed, told := c.after() // before looking: what happens in between must wake us
 		missing, err := look(ctx)
 		if err == nil && missing == "" {
 			return nil
+		}
+		switch {
+		case missing != "":
+			last = missing
+		case ctx.Err() == nil: // the last look is cut short by the end itself
+			last = err.Error()
 		}
 		farthest := blindLook
 		if told {
@@ -63,7 +70,7 @@ func (c *changes) await(ctx context.Context, limit time.Duration, look func(cont
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return gaveUp(ctx, limit, missing, err)
+			return gaveUp(ctx, limit, cmp.Or(last, "nothing could be looked at"))
 		}
 		timer.Stop()
 	}
@@ -77,12 +84,9 @@ type TimeoutError struct {
 
 func (e *TimeoutError) Error() string { return fmt.Sprintf("after %v, %s", e.Limit, e.Missing) }
 
-func gaveUp(ctx context.Context, limit time.Duration, missing string, err error) error {
-	switch {
-	case context.Cause(ctx) != context.DeadlineExceeded:
+func gaveUp(ctx context.Context, limit time.Duration, missing string) error {
+	if context.Cause(ctx) != context.DeadlineExceeded {
 		return ctx.Err()
-	case missing == "" && err != nil:
-		missing = err.Error()
 	}
 	return &TimeoutError{limit, missing}
 }
