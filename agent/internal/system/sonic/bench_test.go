@@ -233,6 +233,7 @@ func (b *onBench) Plug(port string) {
 		if sonicguest.PortName(n) == port {
 			b.run(fmt.Sprintf("ip link add %s type veth peer name %s", port, sonicguest.PeerName(n)))
 			b.run("ip link set " + sonicguest.PeerName(n) + " up")
+			b.Cleanup(func() { _ = exec.Command("ip", "link", "del", port).Run() }) // it is another device than the switch was started with
 		}
 	}
 	b.sw.Await(b.T, port+" back", func() bool { return b.sw.Row(b.T, "STATE_DB", "PORT_TABLE|"+port)["state"] == "ok" })
