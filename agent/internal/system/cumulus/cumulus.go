@@ -32,7 +32,6 @@ type System struct {
 	*linux.System
 	root   string
 	prover *prover
-	log    *slog.Logger
 
 	mu   sync.Mutex
 	last record // as it was read last, without what was found since
@@ -59,7 +58,9 @@ func New(o Options) (*System, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &System{System: kernel, root: o.Root, prover: newProver(o.Run, o.Log), log: o.Log}, nil
+	s := &System{System: kernel, root: o.Root, prover: newProver(o.Run, o.Log)}
+	s.prover.there = func() []string { return s.read().file.Names() }
+	return s, nil
 }
 
 // Name implements system.System.

@@ -7,9 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"os/exec"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 )
@@ -19,17 +17,21 @@ const (
 	proofTimeout = 2 * time.Minute
 	// proofDelay gathers what changes together, and leaves the switch's processor to the sessions that the change is for.
 	proofDelay = 500 * time.Millisecond
+	// proofRetry is when it is asked again if it gave no answer: it was too slow, or is not there.
+	proofRetry = time.Minute
 	// proofNice leaves it to everybody else for the rest.
 	proofNice = "10"
 )
 
 // prover has ifupdown2 compare the file with the kernel, beside the passes: a port that moves does not wait for it.
 type prover struct {
-	run func(ctx context.Context, name string, args ...string) ([]byte, error)
-	log *slog.Logger
-	ctx context.Context
-	end context.CancelFunc
-	wg  sync.WaitGroup
+	// there names the stanzas that the file has: ifquery refuses to compare others.
+	there func() []string
+	run   func(ctx context.Context, name string, args ...string) ([]byte, error)
+	log   *slog.Logger
+	ctx   context.Context
+	end   context.CancelFunc
+	wg    sync.WaitGroup
 	// reload is the file's text for which everything was reloaded. Only repair, which is no more than one, knows it.
 	reload string
 
@@ -85,11 +87,13 @@ func (p *prover) prove(names []string) {
 }
 
 func (p *prover) work() {
+	wait := proofDelay
 	for {
 		select {
 		case <-p.ctx.Done():
-		case <-time.After(proofDelay):
+		case <-time.After(wait):
 		}
+		wait = proofDelay
 		p.mu.Lock()
 		slices.Sort(p.waiting)
 		names := slices.Compact(p.waiting)
@@ -100,7 +104,18 @@ func (p *prover) work() {
 			return
 		}
 		p.mu.Unlock()
-		if err := p.check(p.ctx, names); err != nil && p.ctx.Err() == nil {
+		there := p.there()
+		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(there, name) })
+		err := p.check(p.ctx, names)
+		if errors.Is(err, errNoAnswer) && p.ctx.Err() == nil {
+			p.log.Warn("the file is not proven", "err", err)
+			p.mu.Lock()
+			p.waiting = append(p.waiting, names...)
+			p.mu.Unlock()
+			wait = proofRetry
+			continue
+		}
+		if err != nil && p.ctx.Err() == nil {
 			p.log.Warn("the file is not what the kernel is", "err", err)
 			p.mu.Lock()
 			kick := p.kick
@@ -112,41 +127,11 @@ func (p *prover) work() {
 	}
 }
 
-// check asks ifquery, and notes and returns what does not hold.
-func (p *prover) check(ctx context.Context, names []string) error {
-	if len(names) == 0 {
-		return nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
-	defer cancel()
-	out, err := p.run(ctx, "ifquery", append([]string{"--check"}, names...)...)
-	bad := map[string][]string{}
-	if err != nil {
-		bad = failures(out)
-		if len(bad) == 0 {
-			bad[names[0]] = []string{strings.TrimSpace(err.Error() + " " + string(out))}
-		}
-	}
-	p.mu.Lock()
-	for _, name := range names {
-		delete(p.bad, name)
-	}
-	var errs []error
-	for _, name := range names {
-		if why, failed := bad[name]; failed {
-			p.bad[name] = why
-			errs = append(errs, fmt.Errorf("ifquery --check %s: %s", name, strings.Join(why, ", ")))
-		}
-	}
-	p.mu.Unlock()
-	return errors.Join(errs...)
-}
-
 // repair looks once more at stanzas whose proof failed. Where netlink has done all that it was asked and ifupdown2 still disagrees,
 // the file says something that netlink does not cover, and everything is reloaded, once for a text.
 func (p *prover) repair(ctx context.Context, text string, names []string, whole func() bool) error {
 	err := p.check(ctx, names)
-	if err == nil || p.reload == text || !whole() {
+	if err == nil || errors.Is(err, errNoAnswer) || p.reload == text || !whole() {
 		return err
 	}
 	p.reload = text
@@ -157,32 +142,4 @@ func (p *prover) repair(ctx context.Context, text string, names []string, whole 
 		return fmt.Errorf("ifreload -a: %w: %s", err, bytes.TrimSpace(out))
 	}
 	return p.check(ctx, names)
-}
-
-// failures reads which attributes of which devices ifquery calls wrong. A device that is wrong and has no wrong attribute is not there.
-func failures(out []byte) map[string][]string {
-	bad := map[string][]string{}
-	device, wrong := "", false
-	end := func() {
-		if wrong && len(bad[device]) == 0 {
-			bad[device] = []string{"is not there"}
-		}
-	}
-	for line := range strings.Lines(string(out)) {
-		said, fails := strings.CutSuffix(strings.TrimSpace(line), "[fail]")
-		w := strings.Fields(said)
-		switch {
-		case len(w) > 1 && w[0] == "iface":
-			end()
-			device, wrong = w[1], fails
-		case fails:
-			bad[device] = append(bad[device], strings.TrimSpace(said))
-		}
-	}
-	end()
-	return bad
-}
-
-func run(ctx context.Context, name string, args ...string) ([]byte, error) {
-	return exec.CommandContext(ctx, "nice", append([]string{"-n", proofNice, name}, args...)...).CombinedOutput()
 }

@@ -1,0 +1,70 @@
+package cumulus
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+)
+
+// errNoAnswer: ifquery said neither yes nor no, which says nothing of the switch.
+var errNoAnswer = errors.New("ifquery gave no answer")
+
+// check asks ifquery, and notes and returns what does not hold.
+func (p *prover) check(ctx context.Context, names []string) error {
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	out, err := p.run(ctx, "ifquery", append([]string{"--check"}, names...)...)
+	bad := map[string][]string{}
+	if err != nil {
+		if bad = failures(out); len(bad) == 0 || ctx.Err() != nil {
+			return fmt.Errorf("%w: %w: %s", errNoAnswer, err, bytes.TrimSpace(out))
+		}
+	}
+	p.mu.Lock()
+	for _, name := range names {
+		delete(p.bad, name)
+	}
+	var errs []error
+	for _, name := range names {
+		if why, failed := bad[name]; failed {
+			p.bad[name] = why
+			errs = append(errs, fmt.Errorf("ifquery --check %s: %s", name, strings.Join(why, ", ")))
+		}
+	}
+	p.mu.Unlock()
+	return errors.Join(errs...)
+}
+
+// failures reads which attributes of which devices ifquery calls wrong. A device that is wrong and has no wrong attribute is not there.
+func failures(out []byte) map[string][]string {
+	bad := map[string][]string{}
+	device, wrong := "", false
+	end := func() {
+		if wrong && len(bad[device]) == 0 {
+			bad[device] = []string{"is not there"}
+		}
+	}
+	for line := range strings.Lines(string(out)) {
+		said, fails := strings.CutSuffix(strings.TrimSpace(line), "[fail]")
+		w := strings.Fields(said)
+		switch {
+		case len(w) > 1 && w[0] == "iface":
+			end()
+			device, wrong = w[1], fails
+		case fails:
+			bad[device] = append(bad[device], strings.TrimSpace(said))
+		}
+	}
+	end()
+	return bad
+}
+
+func run(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return exec.CommandContext(ctx, "nice", append([]string{"-n", proofNice, name}, args...)...).CombinedOutput()
+}

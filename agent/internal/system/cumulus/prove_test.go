@@ -1,0 +1,50 @@
+package cumulus
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"testing"
+)
+
+// Without an answer nothing is known: nothing is blamed, and nothing is reloaded. What ifquery does blame is reloaded once for a text.
+func TestRepair(t *testing.T) {
+	var asked []string
+	answer := func() ([]byte, error) { return nil, errors.New("killed") }
+	p := newProver(func(_ context.Context, name string, _ ...string) ([]byte, error) {
+		asked = append(asked, name)
+		if name == "ifreload" {
+			return nil, nil
+		}
+		return answer()
+	}, slog.New(slog.DiscardHandler))
+	defer p.close()
+	yes := func() bool { return true }
+	for _, tt := range []struct {
+		name   string
+		answer func() ([]byte, error)
+		text   string
+		whole  func() bool
+		asked  []string
+		failed []string
+		err    bool
+	}{
+		{"no answer", answer, "a", yes, []string{"ifquery"}, nil, true},
+		{"the kernel is not yet as wanted", wrong, "a", func() bool { return false }, []string{"ifquery"}, []string{"swp1"}, true},
+		{"wrong", wrong, "a", yes, []string{"ifquery", "ifreload", "ifquery"}, []string{"swp1"}, true},
+		{"still wrong", wrong, "a", yes, []string{"ifquery"}, []string{"swp1"}, true},
+		{"wrong in another text", wrong, "b", yes, []string{"ifquery", "ifreload", "ifquery"}, []string{"swp1"}, true},
+		{"right", func() ([]byte, error) { return nil, nil }, "b", yes, []string{"ifquery"}, nil, false},
+	} {
+		asked, answer = nil, tt.answer
+		err := p.repair(t.Context(), tt.text, []string{"swp1", "swp2"}, tt.whole)
+		if (err != nil) != tt.err || !slices.Equal(asked, tt.asked) || !slices.Equal(p.failed(), tt.failed) {
+			t.Errorf("%s: asked %v, failed %v, error %v", tt.name, asked, p.failed(), err)
+		}
+	}
+}
+
+func wrong() ([]byte, error) {
+	return []byte("auto swp1\niface swp1   [fail]\n\tmtu 9216   [fail]\n"), errors.New("exit status 1")
+}
