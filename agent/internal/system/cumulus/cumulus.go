@@ -130,5 +130,7 @@ func (e *executor) Do(op plan.Op) error {
 	if save, ok := op.(plan.SaveKernel); ok {
 		return e.save(e.ctx, save)
 	}
-	return e.Executor.Do(op)
+	err := e.Executor.Do(op)
+	e.prover.changed()
+	return err
 }

@@ -12,6 +12,9 @@ import (
 // errNoAnswer: ifquery said neither yes nor no, which says nothing of the switch.
 var errNoAnswer = errors.New("ifquery gave no answer")
 
+// errOutdated is an answer that blames a kernel which is another by now.
+var errOutdated = fmt.Errorf("%w: the kernel was changed meanwhile", errNoAnswer)
+
 // check asks ifquery, and notes and returns what does not hold.
 func (p *prover) check(ctx context.Context, names []string) error {
 	if len(names) == 0 {
@@ -19,6 +22,9 @@ func (p *prover) check(ctx context.Context, names []string) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
 	defer cancel()
+	p.mu.Lock()
+	began := p.changes
+	p.mu.Unlock()
 	out, err := p.run(ctx, "ifquery", append([]string{"--check"}, names...)...)
 	bad := map[string][]string{}
 	if err != nil {
@@ -27,6 +33,10 @@ func (p *prover) check(ctx context.Context, names []string) error {
 		}
 	}
 	p.mu.Lock()
+	if len(bad) > 0 && p.changes != began {
+		p.mu.Unlock()
+		return errOutdated
+	}
 	for _, name := range names {
 		delete(p.bad, name)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
@@ -25,7 +26,7 @@ const (
 // switchdFile names the range in the line "resv_vlan_range = 3600-3999".
 const switchdFile = "etc/cumulus/switchd.conf"
 
-// limits are what a switch takes. VRFs of others count.
+// limits are what a switch takes. VRFs of others count, and mgmt has the first table as a rule: ours begin with the first that is free.
 func limits(files fs.FS, taken []uint32) (plan.Capabilities, plan.Ranges, error) {
 	c, r := plan.LinuxCapabilities, plan.DefaultRanges
 	r.FirstTable, r.LastTable = firstTable, lastTable
@@ -34,6 +35,9 @@ func limits(files fs.FS, taken []uint32) (plan.Capabilities, plan.Ranges, error)
 		if table >= firstTable && table <= lastTable {
 			c.MaxVRFs--
 		}
+	}
+	for slices.Contains(taken, r.FirstTable) && r.FirstTable < lastTable {
+		r.FirstTable++
 	}
 	var err error
 	c.FirstReservedVLAN, c.LastReservedVLAN, err = reservedVLANs(files)

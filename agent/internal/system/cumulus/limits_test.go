@@ -24,13 +24,14 @@ func TestLimits(t *testing.T) {
 		taken       []uint32
 		first, last uint16
 		vrfs        int
+		table       uint32
 		fails       string
 	}{
-		"as it comes":           {"# resv_vlan_range = 3600-3999\n", nil, 3000, 3999, 255, ""},
-		"another range":         {"resv_vlan_range=3500-3999\n", nil, 3500, 3999, 255, ""},
-		"mgmt has a VRF":        {"", []uint32{1001, 99}, 3000, 3999, 254, ""},
-		"a range that is none":  {"resv_vlan_range = 3999-3500\n", nil, 0, 0, 0, "3999-3500"},
-		"a range that is words": {"resv_vlan_range = all\n", nil, 0, 0, 0, `"all"`},
+		"as it comes":           {"# resv_vlan_range = 3600-3999\n", nil, 3000, 3999, 255, 1001, ""},
+		"another range":         {"resv_vlan_range=3500-3999\n", nil, 3500, 3999, 255, 1001, ""},
+		"mgmt has a VRF":        {"", []uint32{1001, 99}, 3000, 3999, 254, 1002, ""},
+		"a range that is none":  {"resv_vlan_range = 3999-3500\n", nil, 0, 0, 0, 0, "3999-3500"},
+		"a range that is words": {"resv_vlan_range = all\n", nil, 0, 0, 0, 0, `"all"`},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, r, err := limits(files(map[string]string{switchdFile: tt.switchd}), tt.taken)
@@ -40,7 +41,7 @@ func TestLimits(t *testing.T) {
 				}
 				return
 			}
-			if err != nil || c.FirstReservedVLAN != tt.first || c.LastReservedVLAN != tt.last || c.MaxVRFs != tt.vrfs || r.FirstTable != 1001 {
+			if err != nil || c.FirstReservedVLAN != tt.first || c.LastReservedVLAN != tt.last || c.MaxVRFs != tt.vrfs || r.FirstTable != tt.table {
 				t.Errorf("%+v %+v %v", c, r, err)
 			}
 		})

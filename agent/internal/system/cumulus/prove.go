@@ -38,6 +38,7 @@ type prover struct {
 	mu      sync.Mutex
 	kick    func(why string)
 	busy    bool
+	changes int                 // of the kernel, by us
 	waiting []string            // to be proven
 	bad     map[string][]string // what does not hold, by stanza
 }
@@ -65,6 +66,16 @@ func (p *prover) forget() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	clear(p.bad)
+}
+
+// changed tells that the kernel is another now: what was found of the one before is found anew.
+func (p *prover) changed() {
+	p.mu.Lock()
+	p.changes++
+	outdated := slices.Collect(maps.Keys(p.bad))
+	clear(p.bad)
+	p.mu.Unlock()
+	p.prove(outdated)
 }
 
 // failed names the stanzas that do not hold.
@@ -108,11 +119,13 @@ func (p *prover) work() {
 		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(there, name) })
 		err := p.check(p.ctx, names)
 		if errors.Is(err, errNoAnswer) && p.ctx.Err() == nil {
-			p.log.Warn("the file is not proven", "err", err)
+			if !errors.Is(err, errOutdated) {
+				p.log.Warn("the file is not proven", "err", err)
+				wait = proofRetry
+			}
 			p.mu.Lock()
 			p.waiting = append(p.waiting, names...)
 			p.mu.Unlock()
-			wait = proofRetry
 			continue
 		}
 		if err != nil && p.ctx.Err() == nil {
