@@ -132,11 +132,7 @@ func (b *onBench) settled() { b.system.prover.wg.Wait() }
 // Proven implements conformance.Prover.
 func (b *onBench) Proven() error {
 	b.settled()
-	out, err := ifupdown2()(b.Context(), "ifquery", append([]string{"--check"}, b.system.read().file.Names()...)...)
-	if err != nil {
-		return fmt.Errorf("ifquery --check: %w: %v\n%s", err, failures(out), out)
-	}
-	return nil
+	return b.system.prover.check(b.Context(), b.system.read().file.Names())
 }
 
 var _ conformance.Prover = (*onBench)(nil)

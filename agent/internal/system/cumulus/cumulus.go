@@ -60,6 +60,7 @@ func New(o Options) (*System, error) {
 	}
 	s := &System{System: kernel, root: o.Root, prover: newProver(o.Run, o.Log)}
 	s.prover.there = func() []string { return s.read().file.Names() }
+	s.prover.stanza = func(name string) string { return s.read().file.Stanza(name) }
 	return s, nil
 }
 

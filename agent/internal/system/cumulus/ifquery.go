@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"slices"
 	"strings"
 )
 
@@ -28,7 +29,9 @@ func (p *prover) check(ctx context.Context, names []string) error {
 	out, err := p.run(ctx, "ifquery", append([]string{"--check"}, names...)...)
 	bad := map[string][]string{}
 	if err != nil {
-		if bad = failures(out); len(bad) == 0 || ctx.Err() != nil {
+		said := failures(out)
+		bad = p.ours(said)
+		if len(said) == 0 || ctx.Err() != nil {
 			return fmt.Errorf("%w: %w: %s", errNoAnswer, err, bytes.TrimSpace(out))
 		}
 	}
@@ -51,13 +54,35 @@ func (p *prover) check(ctx context.Context, names []string) error {
 	return errors.Join(errs...)
 }
 
+// ours are the faults of what our stanzas say. An address that somebody else added to a device, for one, is a fault to ifquery, and a
+// reload would delete it.
+func (p *prover) ours(said map[string][]string) map[string][]string {
+	out := map[string][]string{}
+	for device, faults := range said {
+		lines := strings.Split(p.stanza(device), "\n")
+		for _, fault := range faults {
+			name, _, _ := strings.Cut(fault, " ")
+			if slices.ContainsFunc(lines, func(line string) bool {
+				line = strings.TrimSpace(line)
+				return line == fault || name != "address" && strings.HasPrefix(line, name+" ") || fault == absent && line == "iface "+device
+			}) {
+				out[device] = append(out[device], fault)
+			}
+		}
+	}
+	return out
+}
+
+// absent is what failures says of a device that is not there.
+const absent = "is not there"
+
 // failures reads which attributes of which devices ifquery calls wrong. A device that is wrong and has no wrong attribute is not there.
 func failures(out []byte) map[string][]string {
 	bad := map[string][]string{}
 	device, wrong := "", false
 	end := func() {
 		if wrong && len(bad[device]) == 0 {
-			bad[device] = []string{"is not there"}
+			bad[device] = []string{absent}
 		}
 	}
 	for line := range strings.Lines(string(out)) {

@@ -27,6 +27,8 @@ const (
 type prover struct {
 	// there names the stanzas that the file has: ifquery refuses to compare others.
 	there func() []string
+	// stanza is the text of one of them, or "".
+	stanza func(name string) string
 	run   func(ctx context.Context, name string, args ...string) ([]byte, error)
 	log   *slog.Logger
 	ctx   context.Context

@@ -19,6 +19,7 @@ func TestRepair(t *testing.T) {
 		}
 		return answer()
 	}, slog.New(slog.DiscardHandler))
+	p.stanza = func(string) string { return "auto swp1\niface swp1\n    mtu 9216\n" }
 	defer p.close()
 	yes := func() bool { return true }
 	for _, tt := range []struct {
@@ -33,6 +34,9 @@ func TestRepair(t *testing.T) {
 		{"no answer", answer, "a", yes, []string{"ifquery"}, nil, true},
 		{"the kernel is not yet as wanted", wrong, "a", func() bool { return false }, []string{"ifquery"}, []string{"swp1"}, true},
 		{"wrong", wrong, "a", yes, []string{"ifquery", "ifreload", "ifquery"}, []string{"swp1"}, true},
+		{"another's fault", func() ([]byte, error) {
+			return []byte("iface swp1   [fail]\n\taddress 192.0.2.1/24   [fail]\n"), errors.New("exit status 1")
+		}, "a", yes, []string{"ifquery"}, nil, false},
 		{"still wrong", wrong, "a", yes, []string{"ifquery"}, []string{"swp1"}, true},
 		{"wrong in another text", wrong, "b", yes, []string{"ifquery", "ifreload", "ifquery"}, []string{"swp1"}, true},
 		{"right", func() ([]byte, error) { return nil, nil }, "b", yes, []string{"ifquery"}, nil, false},
