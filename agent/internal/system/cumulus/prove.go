@@ -29,11 +29,11 @@ type prover struct {
 	there func() []string
 	// stanza is the text of one of them, or "".
 	stanza func(name string) string
-	run   func(ctx context.Context, name string, args ...string) ([]byte, error)
-	log   *slog.Logger
-	ctx   context.Context
-	end   context.CancelFunc
-	wg    sync.WaitGroup
+	run    func(ctx context.Context, name string, args ...string) ([]byte, error)
+	log    *slog.Logger
+	ctx    context.Context
+	end    context.CancelFunc
+	wg     sync.WaitGroup
 	// reload is the file's text for which everything was reloaded. Only repair, which is no more than one, knows it.
 	reload string
 
