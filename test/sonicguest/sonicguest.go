@@ -64,7 +64,7 @@ func Start(t testing.TB, o Options) *Switch {
 	s.addPorts(t)
 	s.startDatabases(t)
 	t.Cleanup(func() {
-		s.Stop(t)
+		_ = s.Stop(t)
 		if t.Failed() { // the daemons have ended: nobody writes it
 			t.Logf("the switch's log ends with:\n%s", s.log.Bytes()[max(0, s.log.Len()-6000):])
 		}

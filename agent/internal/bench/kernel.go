@@ -37,8 +37,8 @@ func interfaces(vrf string) string {
 	}
 	for i := range ports {
 		fmt.Fprintf(&text, "\nauto swp%d\niface swp%d\n", i+1, i+1)
-		switch {
-		case i == 0:
+		switch i {
+		case 0:
 			fmt.Fprintf(&text, "  vrf %s\n", vrf)
 		default:
 			fmt.Fprintf(&text, "  vrf %s\n", moveVRFs[i%2])

@@ -30,7 +30,7 @@ func watchLinks(ctx context.Context) (<-chan linkEvent, error) {
 			select {
 			case <-ctx.Done():
 				return
-			case <-broken:
+			case <-broken: //nolint:errcheck // whatever broke it, it begins anew
 				if updates, broken, err = subscribeLinks(ctx); err != nil {
 					close(events)
 					return

@@ -2,6 +2,7 @@ package cumulus
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -73,7 +74,9 @@ func TestGrammarIsIfupdown2s(t *testing.T) {
 	}
 	raw, err := exec.Command("python3", args...).Output()
 	if err != nil {
-		t.Fatal(err, err.(*exec.ExitError).Stderr)
+		var said *exec.ExitError
+		errors.As(err, &said)
+		t.Fatal(err, said)
 	}
 	var theirs []struct {
 		Found  [][2]json.RawMessage

@@ -2,12 +2,9 @@ package linux
 
 import (
 	"net/netip"
-	"runtime"
 	"slices"
 	"testing"
 )
-
-func lockThread() { runtime.LockOSThread() }
 
 // Next hops as FRR installs them for EVPN type 5 routes: over the SVI, on-link, IPv4 tunnels for IPv6 prefixes too.
 func TestRouteNextHops(t *testing.T) {

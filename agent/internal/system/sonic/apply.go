@@ -59,7 +59,7 @@ func (e *executor) begin() error {
 	}
 	e.changes.told = true
 	go func() { // deaf, waits look more often
-		<-done
+		<-done //nolint:errcheck // why it is deaf changes nothing
 		e.changes.mu.Lock()
 		e.changes.told = false
 		e.changes.mu.Unlock()

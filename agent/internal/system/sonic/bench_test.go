@@ -125,7 +125,7 @@ func (b *onBench) openWith(o Options) {
 		b.Fatal(err)
 	}
 	opened := b.System
-	b.Cleanup(func() { opened.dbs.close() })
+	b.Cleanup(func() { _ = opened.dbs.close() })
 	b.around = func(e system.Executor) system.Executor { return conformance.Faulty(e, b.fail) }
 }
 

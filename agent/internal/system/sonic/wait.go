@@ -3,6 +3,7 @@ package sonic
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -85,7 +86,7 @@ type TimeoutError struct {
 func (e *TimeoutError) Error() string { return fmt.Sprintf("after %v, %s", e.Limit, e.Missing) }
 
 func gaveUp(ctx context.Context, limit time.Duration, missing string) error {
-	if context.Cause(ctx) != context.DeadlineExceeded {
+	if !errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
 		return ctx.Err()
 	}
 	return &TimeoutError{limit, missing}

@@ -40,7 +40,7 @@ func (e *executor) put(key Key, row Row) error {
 		return err
 	}
 	db := e.dbs[configDB]
-	if err := db.client.HSet(e.ctx, key.join(db.separator), map[string]string(row.stored())).Err(); err != nil {
+	if err := db.client.HSet(e.ctx, key.join(db.separator), row.stored()).Err(); err != nil {
 		return db.failed(fmt.Sprintf("write %s", key), err)
 	}
 	e.config = e.config.with(key, row)
