@@ -52,15 +52,20 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 # Where ports are moved at random: by a script of rows, and by the agent. make test makes 60 moves of each.
 HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 
-# A fabric inside a guest inside a guest takes minutes.
+# What takes minutes by itself is left out of `make test`, out loud: a fabric inside a guest inside a guest, and the suite of all network
+# OSes where it restarts the agent at every step, or has every write fail, through Cumulus's ifupdown2 and SONiC's daemons.
+SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
+OSES_LONG := ^TestConformance$$/^(restart|each)
 
 test-unit: ## unit, property, fuzz-seed, golden and guest tests
-	@echo "left out, long: TestNative (make test-long runs it)"
-	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
+	@echo "left out, long: TestNative; restarts at every step and each failing write on Cumulus and SONiC (make test-long runs them)"
+	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v -e /test/e2e -e /system/cumulus$$ -e /system/sonic$$)
+	go test -timeout 15m -skip '$(OSES_LONG)' $(SLOW_OSES)
 
-test-long: build ## what make test leaves out for want of time: the native lab in a guest
+test-long: build ## what make test leaves out for want of time: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
+	go test -count=1 -timeout 90m -run '^TestConformance$$' $(SLOW_OSES)
 
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
