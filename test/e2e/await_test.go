@@ -9,7 +9,7 @@ import (
 	"github.com/pointsman/pointsman/test/fabric"
 )
 
-const settleLimit = 45 * time.Second
+const settleLimit = 90 * time.Second
 
 // await repeats try until it succeeds.
 func await(ctx context.Context, t *testing.T, what string, try func(ctx context.Context) error) {
