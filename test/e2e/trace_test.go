@@ -23,6 +23,10 @@ func TestReleaseLeavesNoTrace(t *testing.T) {
 		first := allocate(ctx, t, f, "trace", "machine01")
 		release(ctx, t, f, first)
 		quiet(ctx, t, f)
+		await(ctx, t, "the VRF is taken down", func(ctx context.Context) error { return noTenants(ctx, t, f) })
+		for _, leaf := range leaves {
+			await(ctx, t, leaf+" has tidied up", func(ctx context.Context) error { return idle(ctx, f, leaf) })
+		}
 
 		before := map[string][]string{}
 		for _, leaf := range leaves {
