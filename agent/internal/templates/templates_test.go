@@ -50,7 +50,7 @@ func TestLoad(t *testing.T) {
 			try: words("colour"), present: []frrtemplates.Input{many}, says: `port.tmpl:6: FRR does not take "colour blue"`},
 		{name: "one good, one bad", files: map[string]string{"port.tmpl": port, "vrf.tmpl": "{{ define \"vrf\" }}\n{{ end"}, says: "vrf.tmpl:2"},
 		{name: "a field that is not there", files: map[string]string{"spine.conf.tmpl": "hostname {{ .Hostname }}\n{{ .VNI }}\n"}, says: "spine.conf.tmpl:2"},
-		{name: "no such template", files: map[string]string{"ports.tmpl": port}, says: "ports.tmpl: there is no such template to replace; there are fabric.tmpl"},
+		{name: "no such template", files: map[string]string{"ports.tmpl": port}, says: "ports.tmpl: there is no such template to replace; there are border.conf.tmpl"},
 		{name: "no vtysh", files: map[string]string{"port.tmpl": port}, try: func(context.Context, string) error { return frrsystem.ErrNoProgram }, says: "program not found"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
