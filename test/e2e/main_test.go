@@ -55,7 +55,7 @@ func binaries(t testing.TB) string {
 	return dir
 }
 
-const scriptLimit = 12 * time.Minute
+const scriptLimit = 20 * time.Minute
 
 // onFabric runs a script on the shared fabric.
 func onFabric(t *testing.T, script func(ctx context.Context, t *testing.T, f *fabric.Fabric)) {
