@@ -85,19 +85,7 @@ func checkOutside(in Input, inVRF map[string]string) []error {
 	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	for _, vrf := range in.VRFs {
 		for _, o := range vrf.Outside {
-			if other, twice := inVRF[o.Port]; twice {
-				bad("port %q is in VRFs %q and %q", o.Port, other, vrf.Name)
-			}
-			inVRF[o.Port] = vrf.Name
-			if !slices.Contains(in.ExternalPorts, o.Port) {
-				bad("port %q of VRF %q is not an external port", o.Port, vrf.Name)
-			}
-			if o.ASN == 0 {
-				bad("ASN of the outside on port %q is 0", o.Port)
-			}
-			if o.MaximumPrefix < 1 || o.MaximumPrefix > 4294967295 {
-				bad("maximum-prefix %d of port %q is out of range", o.MaximumPrefix, o.Port)
-			}
+			errs = append(errs, checkSession(vrf.Name, o.Port, "the outside", in.ExternalPorts, "an external port", o.ASN, o.MaximumPrefix, inVRF)...)
 			for _, p := range o.Exports {
 				if !p.IsValid() || p.Addr().Is4In6() {
 					bad("exported prefix %v of port %q is none", p, o.Port)
@@ -108,6 +96,26 @@ func checkOutside(in Input, inVRF map[string]string) []error {
 	}
 	if len(errs) == 0 && in.Role != netmodel.RoleBorder && len(in.ExternalPorts) > 0 {
 		bad("only a border has external ports, and role is %q", in.Role)
+	}
+	return errs
+}
+
+// checkSession refuses what no session in a VRF may be: on a port of another role or another VRF, with nobody, or without a limit.
+func checkSession(vrf, port, peer string, ports []string, role string, asn netmodel.ASN, maximum int, inVRF map[string]string) []error {
+	var errs []error
+	bad := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
+	if other, twice := inVRF[port]; twice {
+		bad("port %q is in VRFs %q and %q", port, other, vrf)
+	}
+	inVRF[port] = vrf
+	if !slices.Contains(ports, port) {
+		bad("port %q of VRF %q is not %s", port, vrf, role)
+	}
+	if asn == 0 {
+		bad("ASN of %s on port %q is 0", peer, port)
+	}
+	if maximum < 1 || maximum > 4294967295 {
+		bad("maximum-prefix %d of port %q is out of range", maximum, port)
 	}
 	return errs
 }

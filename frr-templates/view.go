@@ -143,19 +143,7 @@ func check(in Input, v view) error {
 			bad("VNI %d of VRF %q is out of range", vrf.VNI, vrf.Name)
 		}
 		for _, n := range vrf.Neighbours {
-			if other, twice := inVRF[n.Port]; twice {
-				bad("port %q is in VRFs %q and %q", n.Port, other, vrf.Name)
-			}
-			inVRF[n.Port] = vrf.Name
-			if !slices.Contains(in.MachinePorts, n.Port) {
-				bad("port %q of VRF %q is not a machine port", n.Port, vrf.Name)
-			}
-			if n.ASN == 0 {
-				bad("ASN of the machine on port %q is 0", n.Port)
-			}
-			if n.MaximumPrefix < 1 || n.MaximumPrefix > 4294967295 {
-				bad("maximum-prefix %d of port %q is out of range", n.MaximumPrefix, n.Port)
-			}
+			errs = append(errs, checkSession(vrf.Name, n.Port, "the machine", in.MachinePorts, "a machine port", n.ASN, n.MaximumPrefix, inVRF)...)
 		}
 	}
 	errs = append(errs, checkOutside(in, inVRF)...)
