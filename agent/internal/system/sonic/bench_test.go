@@ -328,7 +328,10 @@ func (b *onBench) Listen() func() []string {
 					h.hear("link " + u.Attrs().Name)
 				}
 			case u := <-addresses:
-				h.hear("address " + u.LinkAddress.String())
+				// A port whose carrier comes gets its link-local address from the kernel, when duplicate address detection is through.
+				if !u.LinkAddress.IP.IsLinkLocalUnicast() {
+					h.hear("address " + u.LinkAddress.String())
+				}
 			case u := <-routes:
 				if u.Table != unix.RT_TABLE_LOCAL {
 					h.hear("route " + u.Route.String())
