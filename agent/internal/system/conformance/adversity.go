@@ -3,26 +3,29 @@ package conformance
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
-	"testing"
 
 	"github.com/pointsman/pointsman/agent/internal/failpoint"
 	"github.com/pointsman/pointsman/agent/internal/plan"
 )
 
-// stride leaves steps out where time is short.
-func stride() int {
-	if testing.Short() {
-		return 5
+// long is set where there is time for every step, on any OS.
+const long = "POINTSMAN_LONG"
+
+// Sampled is the stride of an OS that takes seconds for each step: n, or 1 where $POINTSMAN_LONG is set.
+func Sampled(n int) int {
+	if os.Getenv(long) != "" {
+		return 1
 	}
-	return 1
+	return n
 }
 
-// restarts kills the agent after the first step of each leg, then after the second, and so on until no leg has so many. The next
-// start leads to the same end.
+// restarts kills the agent after the first step of each leg, then after the second (or a stride further), and so on until no leg has so
+// many. The next start leads to the same end.
 func (r *run) restarts() {
 	r.becomes("at first", r.intent(r.tenant(1, red)))
-	for killed, limit := true, 1; killed; limit += stride() {
+	for killed, limit := true, 1; killed; limit += r.stride {
 		killed = false
 		for _, l := range r.round() {
 			if _, ops := r.agent.Plan(r.T, l.to); limit < failpoint.Steps(ops) {
@@ -53,11 +56,11 @@ func (r *run) arrives(l leg) {
 
 var errBroken = errors.New("broken on purpose")
 
-// failures lets the first write of each leg fail, then the second, and so on. Who does not move must not notice, and once writes
+// failures lets the first write of each leg fail, then the second (or a stride further), and so on. Who does not move must not notice, and once writes
 // succeed again, the next pass leads to the end.
 func (r *run) failures() {
 	r.becomes("at first", r.intent(r.tenant(1, red)))
-	for broken, n := true, 0; broken; n += stride() {
+	for broken, n := true, 0; broken; n += r.stride {
 		broken = false
 		for _, l := range r.round() {
 			_, ops := r.agent.Plan(r.T, l.to)

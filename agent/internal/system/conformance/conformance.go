@@ -15,6 +15,8 @@ type Bench interface {
 	// Fresh makes a switch as it comes up before anybody configured it: its ports are there and down, and there is a machine on each.
 	// It goes with the test.
 	Fresh(t *testing.T) Switch
+	// Stride is which of the steps the agent is restarted at and writes fail at: 1 is every one.
+	Stride() int
 }
 
 // Switch is a switch on the bench. What cannot be done ends the test.
@@ -66,7 +68,7 @@ func Run(t *testing.T, b Bench) {
 	} {
 		t.Run(behaviour.name, func(t *testing.T) {
 			sw := b.Fresh(t)
-			r := &run{T: t, Switch: sw, agent: &Agent{System: sw.Open()}}
+			r := &run{T: t, Switch: sw, agent: &Agent{System: sw.Open()}, stride: b.Stride()}
 			r.p, r.uplink = sw.Ports()
 			behaviour.run(r)
 			r.proven()
@@ -79,6 +81,7 @@ type run struct {
 	*testing.T
 	Switch
 	agent  *Agent
+	stride int
 	p      [3]string
 	uplink string
 	seen   View // by the last becomes

@@ -12,6 +12,9 @@ func TestConformance(t *testing.T) { conformance.Run(t, bench{}) }
 
 type bench struct{}
 
+// Stride implements conformance.Bench.
+func (bench) Stride() int { return 1 }
+
 // Fresh implements conformance.Bench.
 func (bench) Fresh(t *testing.T) conformance.Switch {
 	return kernelbench.New(t, func(s *kernelbench.Switch) (kernelbench.Backend, error) {

@@ -52,16 +52,21 @@ func (s *System) keepNexthopGroups(ctx context.Context, want func(context.Contex
 	ended := make(chan error, 1)
 	go func() { ended <- events.read(ctx, func(syscall.NetlinkMessage) { heard() }, heard) }()
 	keeper := groupKeeper{System: s, want: want}
+	var again time.Duration // grows while a group lacks what zebra does not bring back, so that nobody is kept busy with it
 	for {
 		wait := groupPass
 		if keeper.look(ctx) {
-			wait = groupGrace
+			again = min(max(2*again, groupGrace), groupPass)
+			wait = again
+		} else {
+			again = 0
 		}
 		select {
 		case err := <-ended:
 			return err
 		case <-time.After(wait):
 		case <-wake:
+			again = 0
 			if !pause(ctx, groupGrace) {
 				return <-ended
 			}
@@ -76,7 +81,8 @@ type groupKeeper struct {
 	before map[uint32][]uint32
 }
 
-// look says whether some group lacks a next hop, having returned to zebra those that lacked the same the last time.
+// look says whether some group lacks a next hop, having returned to zebra those that lacked the same the last time. A zebra that was busy
+// with the link itself may have written its group as it was, so those are looked at again, too.
 func (k *groupKeeper) look(ctx context.Context) bool {
 	lacking, err := k.lacking(ctx)
 	if err != nil {
@@ -85,14 +91,14 @@ func (k *groupKeeper) look(ctx context.Context) bool {
 		}
 		return false
 	}
-	still := map[uint32][]uint32{}
+	still, returned := map[uint32][]uint32{}, false
 	for id, group := range lacking {
 		missing := group.missing
 		if !slices.Equal(k.before[id], missing) {
 			still[id] = missing
 			continue
 		}
-		// It is asked for once. Should zebra not answer, the next event or pass begins anew.
+		returned = true
 		if err := k.returnGroup(id, group.raw); err != nil {
 			k.log.Warn("have zebra write a group of next hops anew", "group", id, "err", err)
 			continue
@@ -100,7 +106,7 @@ func (k *groupKeeper) look(ctx context.Context) bool {
 		k.log.Info("a group of next hops lacked some in the kernel: zebra was made to write it anew", "group", id, "missing", missing)
 	}
 	k.before = still
-	return len(still) > 0
+	return returned || len(still) > 0
 }
 
 // nexthopGroup is a group as the kernel has it.

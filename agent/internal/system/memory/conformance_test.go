@@ -18,6 +18,9 @@ func TestConformance(t *testing.T) { conformance.Run(t, bench{}) }
 
 type bench struct{}
 
+// Stride implements conformance.Bench.
+func (bench) Stride() int { return 1 }
+
 func (bench) Fresh(t *testing.T) conformance.Switch {
 	return &onBench{t, New("leaf1", "swp1", "swp2", "swp3", "swp4")}
 }

@@ -34,6 +34,9 @@ func TestConformance(t *testing.T) { conformance.Run(t, bench{}) }
 
 type bench struct{}
 
+// Stride implements conformance.Bench.
+func (bench) Stride() int { return conformance.Sampled(12) }
+
 // Fresh implements conformance.Bench.
 func (bench) Fresh(t *testing.T) conformance.Switch {
 	b := newBench(t, sonicguest.Options{})
