@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-faults bench-apply fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-parts e2e-faults bench-apply fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,7 +42,7 @@ lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
 lab-down: ## end a lab that runs in the background
 	$(BIN)/lab down
 
-test: lab-kernel test-unit e2e ## run all tests but those of test-long and e2e-faults
+test: lab-kernel test-unit e2e ## run all tests but those of test-long
 
 lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache (minutes, once; no compiler needed)
 	@mkdir -p $(BIN)
@@ -63,9 +63,9 @@ OSES_LONG := ^TestConformance$$/^(restart|each)
 test-unit: export POINTSMAN_FRR ?= 8.4.4
 test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4
 	@echo "left out: FRR 10.3 (POINTSMAN_FRR=10.3 takes it instead); long: TestNative; the conformance suite on Cumulus, and its restarts and failing writes on SONiC (make test-long runs them)"
-	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v -e /test/e2e -e /system/cumulus$$ -e /system/sonic$$)
-	go test -timeout 15m -skip '$(OSES_LONG)' ./agent/internal/system/sonic
-	go test -timeout 15m -skip '^TestConformance$$' ./agent/internal/system/cumulus
+	go test -p 3 -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v -e /test/e2e -e /system/cumulus$$ -e /system/sonic$$)
+	go test -p 3 -timeout 15m -skip '$(OSES_LONG)' ./agent/internal/system/sonic
+	go test -p 3 -timeout 15m -skip '^TestConformance$$' ./agent/internal/system/cumulus
 
 test-long: build ## what make test leaves out for want of time: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
@@ -74,20 +74,25 @@ test-long: build ## what make test leaves out for want of time: the native lab i
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in two halves at once, each on a fabric of its own: the first half has a border of its own,
-# the second has etcd away for $(ETCD_AWAY).
-E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|HotPlug|ForeignSpeakers|SelfProtection)$$
-ETCD_AWAY ?= 5m
-# What destroys switches and cuts links, with bounds on what that may cost, is left out of `make test`, out loud: beside a second fabric the
-# guest stands still for a second now and then, and the bounds are seconds.
+# A guest has one processor and a script waits much, so the scripts run in three parts at once, each on fabrics of its own; the parts are as
+# long as each other, and what none of the two patterns names is the third. In the second, etcd is away for $(ETCD_AWAY). A part's output is
+# shown when all are done. Switches that are destroyed and links that are cut have bounds of a second on what that may cost, so they have the
+# host for themselves.
+E2E_MOVES := ^Test(HundredMoves|AgentKilledInTheMiddle|HotPlug|Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
+E2E_AWAY := ^Test(ControlAway|ControlKilledInAllocation|Cabling|EtcdCompacted|LeafDownDuringRelease)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
+E2E_RUN := POINTSMAN_ETCD_AWAY=$(ETCD_AWAY) go test -count=1 -timeout 60m -v
+ETCD_AWAY ?= 5m
 
-e2e: build ## the end-to-end scripts, in two halves at once
-	@mkdir -p out
-	@echo "left out: LeafFaults, SpineFaults, CutLinks (make e2e-faults runs them); the second half writes to out/e2e-second.log, shown at the end"
-	@POINTSMAN_ETCD_AWAY=$(ETCD_AWAY) go test -count=1 -timeout 60m -v -skip '$(E2E_FIRST)|$(E2E_FAULTS)' $(E2E) >out/e2e-second.log 2>&1 & second=$$!; \
-	first=0; go test -count=1 -timeout 60m -v -run '$(E2E_FIRST)' $(E2E) || first=$$?; \
-	rest=0; wait $$second || rest=$$?; cat out/e2e-second.log; exit $$((first | rest))
+e2e: e2e-parts e2e-faults ## the end-to-end scripts
+
+e2e-parts: build
+	@mkdir -p out; echo "three parts at once write to out/e2e-*.log, shown at the end"
+	@(set -x; $(E2E_RUN) -run '$(E2E_MOVES)' $(E2E)) >out/e2e-moves.log 2>&1 & moves=$$!; \
+	(set -x; $(E2E_RUN) -run '$(E2E_AWAY)' $(E2E)) >out/e2e-away.log 2>&1 & away=$$!; \
+	(set -x; $(E2E_RUN) -skip '$(E2E_MOVES)|$(E2E_AWAY)|$(E2E_FAULTS)' $(E2E)) >out/e2e-rest.log 2>&1 & rest=$$!; \
+	failed=0; for part in moves away rest; do wait $${!part} || failed=1; done; \
+	for part in moves away rest; do cat out/e2e-$$part.log; done; exit $$failed
 
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
 	go test -count=1 -timeout 60m -v -run '$(E2E_FAULTS)' $(E2E)

@@ -14,9 +14,14 @@ const settleLimit = 90 * time.Second
 // await repeats try until it succeeds.
 func await(ctx context.Context, t *testing.T, what string, try func(ctx context.Context) error) {
 	t.Helper()
+	awaitEvery(ctx, t, 200*time.Millisecond, what, try)
+}
+
+func awaitEvery(ctx context.Context, t *testing.T, interval time.Duration, what string, try func(ctx context.Context) error) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
-	if err := fabric.Eventually(ctx, 200*time.Millisecond, func() error { return try(ctx) }); err != nil {
+	if err := fabric.Eventually(ctx, interval, func() error { return try(ctx) }); err != nil {
 		t.Fatalf("%s: %v", what, err)
 	}
 }

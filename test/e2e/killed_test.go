@@ -3,6 +3,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
@@ -10,21 +12,21 @@ import (
 	"github.com/pointsman/pointsman/test/lab"
 )
 
-// TestAgentKilledInTheMiddle: an agent that is killed after every tenth operation of an allocation, a move and a release converges to
-// the same end once it is back, and another tenant loses no packet.
+// TestAgentKilledInTheMiddle: agents that are killed after every tenth operation of an allocation, a move and a release converge to
+// the same end once they are back, and another tenant loses no packet.
 func TestAgentKilledInTheMiddle(t *testing.T) {
 	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 		p := newPair(ctx, t, f, "killed-other")
 		network(ctx, t, f, "killed-a", "10.2.0.0/24", "fd02::/64")
 		network(ctx, t, f, "killed-b", "10.3.0.0/24", "fd03::/64")
 		killed := map[string][]int{} // after how many operations, by what was being done
-		worst := p.measured(ctx, t, f, "another tenant, while the agent of leaf01 is killed", func() {
-			for after := 10; killedAfter(ctx, t, f, after, killed); after += 10 {
+		worst := p.measured(ctx, t, f, "another tenant, while the agents of leaf01 and leaf02 are killed", func() {
+			for after := 10; killedAfter(ctx, t, f, map[string]int{"leaf01": after, "leaf02": after + 10}, killed); after += 20 {
 			}
 		})
 		for _, what := range []string{"allocation", "move", "release"} {
-			t.Logf("the agent of leaf01 was killed in the middle of %s after %v operations", what, killed[what])
-			if len(killed[what]) < 2 {
+			t.Logf("an agent was killed in the middle of %s after %v operations", what, killed[what])
+			if len(killed[what]) < 3 {
 				t.Errorf("%s: killed only after %v operations", what, killed[what])
 			}
 		}
@@ -35,20 +37,24 @@ func TestAgentKilledInTheMiddle(t *testing.T) {
 	})
 }
 
-// killedAfter takes machine02 through allocation, move and release, has the agent of leaf01 killed that many operations into each, and
-// says whether any was that long.
-func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after int, killed map[string][]int) (any bool) {
+// killedAfter takes machine02 through allocation, move and release, has the agent of each of its leaves killed that many operations into
+// each, and says whether any was that long.
+func killedAfter(ctx context.Context, t *testing.T, f *fabric.Fabric, after map[string]int, killed map[string][]int) (any bool) {
 	t.Helper()
-	const leaf = "leaf01"
+	leaves := slices.Sorted(maps.Keys(after))
 	during := func(what string, do func()) {
 		t.Helper()
-		if err := f.Lab.WriteFile(ctx, leaf, lab.Failpoint, fmt.Append(nil, after), 0o644); err != nil {
-			t.Fatal(err)
+		for _, leaf := range leaves {
+			if err := f.Lab.WriteFile(ctx, leaf, lab.Failpoint, fmt.Append(nil, after[leaf]), 0o644); err != nil {
+				t.Fatal(err)
+			}
 		}
 		do()
-		await(ctx, t, leaf+" has tidied up", func(ctx context.Context) error { return idle(ctx, f, leaf) })
-		if sh(ctx, t, f, leaf, "if [ -e "+lab.Failpoint+" ]; then rm "+lab.Failpoint+"; echo armed; fi") == "" {
-			killed[what], any = append(killed[what], after), true
+		for _, leaf := range leaves {
+			await(ctx, t, leaf+" has tidied up", func(ctx context.Context) error { return idle(ctx, f, leaf) })
+			if sh(ctx, t, f, leaf, "if [ -e "+lab.Failpoint+" ]; then rm "+lab.Failpoint+"; echo armed; fi") == "" {
+				killed[what], any = append(killed[what], after[leaf]), true
+			}
 		}
 	}
 	var a *apiv1.Allocation
