@@ -41,6 +41,18 @@ func (b *build) unpackSource(ctx context.Context, archive string) error {
 	return cmd.Wait()
 }
 
+// patch changes the source for the better, or not at all: the patch is for the newer of the sources.
+func (b *build) patch(ctx context.Context) error {
+	for _, args := range [][]string{{"--dry-run"}, nil} {
+		cmd := b.command(ctx, b.source(), "patch", append(args, "--batch", "--forward", "-p1")...)
+		cmd.Stdin = strings.NewReader(clockPatch)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return failure("apply clock.patch", err, out)
+		}
+	}
+	return nil
+}
+
 // compiled takes the archive's own directory off a name, and tells whether the file is needed.
 func compiled(name string) (string, bool) {
 	_, name, _ = strings.Cut(path.Clean(name), "/")
