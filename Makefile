@@ -74,23 +74,28 @@ test-long: build ## what make test leaves out for want of time: the native lab i
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own; in the second, etcd is away for
-# $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what that may cost, so they have the host for
-# themselves, after the halves.
-E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|Cabling|HotPlug|ForeignSpeakers|SelfProtection)$$
+# A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own. Switches that are destroyed and links that
+# are cut have bounds of a second on what that may cost: they run after the halves, beside the script that does little but wait while etcd
+# is away for $(ETCD_AWAY).
+E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
+E2E_AWAY := ^TestControlAway$$
+E2E_TEST := go test -count=1 -timeout 60m -v
 ETCD_AWAY ?= 5m
+
+# beside runs $(1), and $(3) beside it with its output in $(2), which is shown at the end.
+beside = @mkdir -p out; echo "beside it: $(3)"; \
+	$(3) >$(2) 2>&1 & other=$$!; first=0; (set -x; $(1)) || first=$$?; \
+	second=0; wait $$other || second=$$?; cat $(2); exit $$((first | second))
 
 e2e: e2e-halves e2e-faults ## the end-to-end scripts
 
 e2e-halves: build
-	@mkdir -p out; echo "the second half writes to out/e2e-second.log, shown at the end"
-	@POINTSMAN_ETCD_AWAY=$(ETCD_AWAY) go test -count=1 -timeout 60m -v -skip '$(E2E_FIRST)|$(E2E_FAULTS)' $(E2E) >out/e2e-second.log 2>&1 & second=$$!; \
-	first=0; go test -count=1 -timeout 60m -v -run '$(E2E_FIRST)' $(E2E) || first=$$?; \
-	rest=0; wait $$second || rest=$$?; cat out/e2e-second.log; exit $$((first | rest))
+	$(call beside,$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E),out/e2e-second.log,$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_FAULTS)|$(E2E_AWAY)' $(E2E))
 
-e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
-	go test -count=1 -timeout 60m -v -run '$(E2E_FAULTS)' $(E2E)
+e2e-faults: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
+e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds; etcd away
+	$(call beside,$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E),out/e2e-away.log,$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E))
 
 bench-apply: ## measure what changes cost against frr-reload.py, ifreload and metal-core; write bench/out/apply.json
 	@mkdir -p $(BIN)
