@@ -61,6 +61,9 @@ func newSwitch(t *testing.T) *onBench {
 	}
 	b := &onBench{}
 	b.Switch = kernelbench.New(t, func(s *kernelbench.Switch) (kernelbench.Backend, error) {
+		if b.system != nil {
+			b.system.prover.close() // it dies with the agent
+		}
 		var err error
 		b.system, err = New(Options{Options: linux.Options{FRR: s.Client, Management: kernelbench.Management}, Run: ifupdown2()})
 		return b.system, err
