@@ -24,7 +24,7 @@ func TestConformance(t *testing.T) { conformance.Run(t, bench{}) }
 type bench struct{}
 
 // Stride implements conformance.Bench.
-func (bench) Stride() int { return conformance.Sampled(12) }
+func (bench) Stride() int { return conformance.Sampled(4) }
 
 // Fresh implements conformance.Bench.
 func (bench) Fresh(t *testing.T) conformance.Switch { return newSwitch(t) }
