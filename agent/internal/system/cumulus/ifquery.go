@@ -16,13 +16,18 @@ var errNoAnswer = errors.New("ifquery gave no answer")
 // errOutdated is an answer that blames a kernel which is another by now, or misses stanzas that went while ifquery started.
 var errOutdated = fmt.Errorf("%w: the kernel or the file was changed meanwhile", errNoAnswer)
 
-// check asks ifquery, and notes and returns what does not hold.
+// check asks ifquery for as long as a proof may take.
 func (p *prover) check(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	return p.compare(ctx, names)
+}
+
+// compare asks ifquery, and notes and returns what does not hold.
+func (p *prover) compare(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
-	defer cancel()
 	p.mu.Lock()
 	began := p.changes
 	p.mu.Unlock()
