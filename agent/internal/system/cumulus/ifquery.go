@@ -13,16 +13,21 @@ import (
 // errNoAnswer: ifquery said neither yes nor no, which says nothing of the switch.
 var errNoAnswer = errors.New("ifquery gave no answer")
 
-// errOutdated is an answer that blames a kernel which is another by now.
-var errOutdated = fmt.Errorf("%w: the kernel was changed meanwhile", errNoAnswer)
+// errOutdated is an answer that blames a kernel which is another by now, or misses stanzas that went while ifquery started.
+var errOutdated = fmt.Errorf("%w: the kernel or the file was changed meanwhile", errNoAnswer)
 
-// check asks ifquery, and notes and returns what does not hold.
+// check asks ifquery for as long as a proof may take.
 func (p *prover) check(ctx context.Context, names []string) error {
+	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
+	defer cancel()
+	return p.compare(ctx, names)
+}
+
+// compare asks ifquery, and notes and returns what does not hold.
+func (p *prover) compare(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, proofTimeout)
-	defer cancel()
 	p.mu.Lock()
 	began := p.changes
 	p.mu.Unlock()
@@ -31,6 +36,9 @@ func (p *prover) check(ctx context.Context, names []string) error {
 	if err != nil {
 		said := failures(out)
 		bad = p.ours(said)
+		if len(said) == 0 && len(p.thereOf(names)) < len(names) {
+			return errOutdated
+		}
 		if len(said) == 0 || ctx.Err() != nil {
 			return fmt.Errorf("%w: %w: %s", errNoAnswer, err, bytes.TrimSpace(out))
 		}
@@ -52,6 +60,12 @@ func (p *prover) check(ctx context.Context, names []string) error {
 	}
 	p.mu.Unlock()
 	return errors.Join(errs...)
+}
+
+// thereOf returns those of the stanzas that the file has.
+func (p *prover) thereOf(names []string) []string {
+	there := p.there()
+	return slices.DeleteFunc(slices.Clone(names), func(name string) bool { return !slices.Contains(there, name) })
 }
 
 // ours are the faults of what our stanzas say. An address that somebody else added to a device, for one, is a fault to ifquery, and a

@@ -117,8 +117,7 @@ func (p *prover) work() {
 			return
 		}
 		p.mu.Unlock()
-		there := p.there()
-		names = slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(there, name) })
+		names = p.thereOf(names)
 		err := p.check(p.ctx, names)
 		if errors.Is(err, errNoAnswer) && p.ctx.Err() == nil {
 			if !errors.Is(err, errOutdated) {

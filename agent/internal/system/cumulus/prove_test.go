@@ -6,6 +6,10 @@ import (
 	"log/slog"
 	"slices"
 	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // Without an answer nothing is known: nothing is blamed, and nothing is reloaded. What ifquery does blame is reloaded once for a text.
@@ -19,6 +23,7 @@ func TestRepair(t *testing.T) {
 		}
 		return answer()
 	}, slog.New(slog.DiscardHandler))
+	p.there = func() []string { return []string{"swp1", "swp2"} }
 	p.stanza = func(string) string { return "auto swp1\niface swp1\n    mtu 9216\n" }
 	defer p.close()
 	yes := func() bool { return true }
@@ -47,6 +52,29 @@ func TestRepair(t *testing.T) {
 			t.Errorf("%s: asked %v, failed %v, error %v", tt.name, asked, p.failed(), err)
 		}
 	}
+}
+
+// A stanza that goes while ifquery starts is no fault, and nothing to wait for: the others are asked for again.
+func TestStanzaGoesMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		file := []string{"swp1", "vni104001"}
+		var asked [][]string
+		p := newProver(func(_ context.Context, _ string, args ...string) ([]byte, error) {
+			asked = append(asked, args[1:])
+			if len(asked) > 1 {
+				return nil, nil
+			}
+			file = file[:1]
+			return []byte("error: main exception: cannot find interfaces: vni104001\n"), errors.New("exit status 1")
+		}, slog.New(slog.DiscardHandler))
+		p.there = func() []string { return file }
+		start := time.Now()
+		p.prove(slices.Clone(file))
+		p.wg.Wait()
+		if want := [][]string{{"swp1", "vni104001"}, {"swp1"}}; !cmp.Equal(asked, want) || time.Since(start) >= proofRetry {
+			t.Errorf("after %v, asked %v; want %v at once", time.Since(start), asked, want)
+		}
+	})
 }
 
 func wrong() ([]byte, error) {

@@ -59,7 +59,7 @@ var accessVLAN = regexp.MustCompile(`VxLAN Id (\d+) .*Access VLAN Id (\d+)`)
 
 // knowsVNI says whether zebra has the VXLAN device in its bridge with its VLAN, and the VLAN's SVI up in the VRF.
 func (c *Client) knowsVNI(ctx context.Context, vrf string, vni int) bool {
-	device, err := c.show(ctx, zebra, fmt.Sprintf("show interface vni%d", vni))
+	device, err := c.show(ctx, zebra, "show interface "+c.named(fmt.Sprintf("vni%d", vni)))
 	if err != nil || !isUp(device) || !strings.Contains(device, "Master interface: ") {
 		return false
 	}

@@ -60,10 +60,11 @@ type Client struct {
 	left                    map[string][]string // ports by the VRF that they left; of whoever holds the lock
 
 	mu     sync.Mutex
-	known  routes                // as zebra last said
-	failed string                // what frr-reload.py could not do either: it is not asked again
-	copies map[string]frr.Config // what daemons hold of filters that are another's, as last read
-	owners owners                // of FRR's configuration file, as last seen
+	known  routes                      // as zebra last said
+	failed string                      // what frr-reload.py could not do either: it is not asked again
+	copies map[string]frr.Config       // what daemons hold of filters that are another's, as last read
+	owners owners                      // of FRR's configuration file, as last seen
+	device func(planned string) string // what a device is called that the planner knows by this name
 }
 
 // The daemons that we configure, in the order in which they are read.
@@ -85,6 +86,7 @@ func New(o Options) *Client {
 	c := &Client{
 		dir: o.Dir, configFile: o.ConfigFile, writer: cmp.Or(o.Writer, WriterVTY), command: o.Command, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
 		known: routes{zebra, zebra}, left: map[string][]string{}, daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
+		device: func(planned string) string { return planned },
 	}
 	if c.dir == "" {
 		c.dir = socketDir()
@@ -109,6 +111,20 @@ func socketDir() string {
 		}
 	}
 	return "/run/frr"
+}
+
+// NameDevices says what a network OS whose own daemons make the devices calls those that the planner knows by another name.
+func (c *Client) NameDevices(device func(planned string) string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.device = device
+}
+
+func (c *Client) named(planned string) string {
+	c.mu.Lock()
+	device := c.device
+	c.mu.Unlock()
+	return device(planned)
 }
 
 // Close closes the connections.

@@ -101,5 +101,12 @@ func (f followed) Running(ctx context.Context) (frr.Config, error) {
 	return f.FRR.Running(ctx)
 }
 
+// NameDevices is that of the FRR behind the link, if it has one.
+func (f followed) NameDevices(device func(planned string) string) {
+	if n, ok := f.FRR.(namer); ok {
+		n.NameDevices(device)
+	}
+}
+
 // Settle is that of the FRR behind the link, if it has one.
 func (f followed) Settle(ctx context.Context) { settle(ctx, f.FRR) }

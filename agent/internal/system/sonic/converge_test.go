@@ -2,6 +2,7 @@ package sonic
 
 import (
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net/netip"
 	"os"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance"
+	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/sonicguest"
 )
@@ -238,6 +240,28 @@ func TestZebraSettlesBeforeAVRFGoes(t *testing.T) {
 	l.converge(leaf())
 	if len(there) != 1 || !there[0] || l.sw.Has("CONFIG_DB", "VRF|Vrf104001") {
 		t.Errorf("zebra was asked to settle with the VRF there: %v", there)
+	}
+}
+
+// zebra is waited for until it knows a VNI's devices, which SONiC's daemons have named: told of the VNI before, it would take it down
+// again.
+func TestZebraKnowsSONiCsDevices(t *testing.T) {
+	l := &onLeaf{onBench: newBench(t, sonicguest.Options{})}
+	var log strings.Builder
+	l.startFRR(frrsystem.Options{DeviceWait: 2 * time.Minute, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	l.agent = &conformance.Agent{System: l.Open()}
+	l.converge(leaf(tenant("Ethernet0", 104001)))
+	if strings.Contains(log.String(), "does not know the devices") {
+		t.Error(log.String())
+	}
+}
+
+// FRR in its container hears of SONiC's names, too.
+func TestFRRInContainerKnowsSONiCsNames(t *testing.T) {
+	f := &textFRR{}
+	newNames().tell(Container{}.Followed(f))
+	if f.device == nil || f.device(plan.BridgeName) != kernelBridge {
+		t.Error("it does not")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"sync"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -61,6 +62,18 @@ func (n *names) set(vni netmodel.VNI, device string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.devices[vni] = device
+}
+
+// namer is an FRR that looks for devices.
+type namer interface {
+	NameDevices(device func(planned string) string)
+}
+
+// tell says to FRR what SONiC calls devices.
+func (n *names) tell(routing linux.FRR) {
+	if f, ok := routing.(namer); ok {
+		f.NameDevices(n.Device)
+	}
 }
 
 // tunnelDevice is the name that vxlanmgrd gives to a VNI's device.

@@ -75,6 +75,7 @@ func New(o Options) (*System, error) {
 		return nil, err
 	}
 	names := newNames()
+	names.tell(o.Linux.FRR)
 	o.Linux.Names, o.Linux.PortName = names, isPort
 	kernel, err := linux.New(o.Linux)
 	if err != nil {
