@@ -59,10 +59,8 @@ SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 OSES_LONG := ^TestConformance$$/^(restart|each)
 
-# FRR 10.3's mgmtd and zebra still end now and then under what is done to them, so that tests with it cannot be relied on yet.
-test-unit: export POINTSMAN_FRR ?= 8.4.4
-test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4
-	@echo "left out: FRR 10.3 (POINTSMAN_FRR=10.3 takes it instead); long: TestNative; the conformance suite on Cumulus, and its restarts and failing writes on SONiC (make test-long runs them)"
+test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
+	@echo "left out: long: TestNative; the conformance suite on Cumulus, and its restarts and failing writes on SONiC (make test-long runs them)"
 	go test -timeout 15m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v -e /test/e2e -e /system/cumulus$$ -e /system/sonic$$)
 	go test -timeout 15m -skip '$(OSES_LONG)' ./agent/internal/system/sonic
 	go test -timeout 15m -skip '^TestConformance$$' ./agent/internal/system/cumulus

@@ -50,13 +50,13 @@ func (bench) Fresh(t *testing.T) conformance.Switch {
 // textFRR is FRR as text: it accepts what the model says it would. Where SONiC's side alone is tried, real daemons are load.
 type textFRR struct {
 	running, saved frr.Config
-	settle         func()
+	awaited        func(vrf string, index int)
 }
 
-// Settle is asked for before a VRF goes.
-func (f *textFRR) Settle(context.Context) {
-	if f.settle != nil {
-		f.settle()
+// AwaitVRF is asked for before a route enters a VRF's table.
+func (f *textFRR) AwaitVRF(_ context.Context, vrf string, index int) {
+	if f.awaited != nil {
+		f.awaited(vrf, index)
 	}
 }
 
