@@ -58,10 +58,8 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-# FRR 10.3's mgmtd and zebra still end now and then under what is done to them, so that tests with it cannot be relied on yet.
-test-unit: export POINTSMAN_FRR ?= 8.4.4
-test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4
-	@echo "left out: FRR 10.3 (POINTSMAN_FRR=10.3 takes it instead); long: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
+test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
+	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
 	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
 
 test-long: build ## what make test leaves out for want of time: the native lab in a guest, the whole suite on Cumulus and SONiC

@@ -157,7 +157,7 @@ func (x fault) once(ctx context.Context, t *testing.T, f *fabric.Fabric, bounds 
 			t.Fatal(err)
 		}
 		awaitEvery(ctx, t, time.Second, x.what+": all ways are back", x.everything) // to ask more often costs the guest what is measured
-		time.Sleep(2 * time.Second) // what comes back may still take a packet down with it
+		time.Sleep(2 * time.Second)                                                 // what comes back may still take a packet down with it
 	}, pairs...)
 	for i, b := range bounds {
 		if back[i].Outage > b.limit || x.free && back[i].Lost > 0 {

@@ -124,7 +124,7 @@ func (f *FRR) StartDaemon(t testing.TB, name string) {
 		_ = cmd.Wait()
 		close(p.exited)
 	}()
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(time.Minute); ; time.Sleep(10 * time.Millisecond) {
 		if s, err := net.Dial("unix", filepath.Join(f.Dir, name+".vty")); err == nil {
 			s.Close()
 			return
@@ -135,7 +135,7 @@ func (f *FRR) StartDaemon(t testing.TB, name string) {
 		default:
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("%s does not listen after 20 s", name)
+			t.Fatalf("%s does not listen after a minute", name)
 		}
 	}
 }
@@ -150,6 +150,14 @@ func (f *FRR) Kill(t testing.TB, name string) {
 	delete(f.running, name)
 	_ = p.cmd.Process.Kill()
 	<-p.exited
+}
+
+// Signal sends a daemon a signal.
+func (f *FRR) Signal(t testing.TB, name string, signal os.Signal) {
+	t.Helper()
+	if err := f.running[name].cmd.Process.Signal(signal); err != nil {
+		t.Fatalf("signal %s: %v", name, err)
+	}
 }
 
 // Alive reports whether a daemon that was started and not killed still runs.

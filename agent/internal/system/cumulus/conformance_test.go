@@ -13,10 +13,11 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system/conformance"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
+	"github.com/pointsman/pointsman/test/frrguest"
 	"github.com/pointsman/pointsman/test/lab/guesttest"
 )
 
-func TestMain(m *testing.M) { guesttest.Main(m) }
+func TestMain(m *testing.M) { guesttest.Main(m, frrguest.Releases()...) }
 
 // TestConformance runs the suite on a real kernel with real FRR and real ifupdown2.
 func TestConformance(t *testing.T) { conformance.Run(t, bench{}) }

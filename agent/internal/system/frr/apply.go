@@ -41,7 +41,6 @@ func (c *Client) applyByVTY(ctx context.Context, changes []frr.Change) []error {
 	errs := make([]error, len(changes))
 	routes := c.routesNow(ctx)
 	c.awaitDevices(ctx, changes)
-	c.awaitSettled(ctx, changes)
 	for from := 0; from < len(changes); {
 		owner := routes.of(changes[from])
 		to := from + 1
@@ -74,7 +73,7 @@ func (c *Client) applyTo(ctx context.Context, d *daemon, changes []frr.Change, e
 	}
 	defer d.release()
 	if d.name == mgmtd {
-		transact(ctx, d, changes, errs)
+		c.transact(ctx, d, changes, errs)
 		return
 	}
 	s, err := configure(ctx, d)

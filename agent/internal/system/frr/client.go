@@ -43,8 +43,8 @@ type Options struct {
 	// Command goes in front of FRR's own programs, vtysh and frr-reload.py, where they are not on this system itself: "chroot", a directory.
 	// Files are handed to them by name, so /tmp must be the same on both sides.
 	Command []string
-	// DeviceWait is how long zebra may take to hear of a new VNI's devices before the VNI is configured all the same; 0 means 5 s, less
-	// does not wait at all.
+	// DeviceWait is how long zebra may take to hear of a new device, a VRF's or a VNI's, before all goes on without; 0 means 5 s, less does
+	// not wait at all.
 	DeviceWait time.Duration
 	Log        *slog.Logger
 }

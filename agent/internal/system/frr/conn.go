@@ -26,6 +26,7 @@ type conn struct {
 // Statuses of an answer, as FRR's lib/command.h has them. Those above statusWarning are refusals too.
 const (
 	statusSuccess   = 0
+	statusWarning   = 1
 	statusNoMatch   = 2
 	statusMalformed = 255 // ours: no status came
 )

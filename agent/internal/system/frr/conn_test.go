@@ -128,9 +128,13 @@ func TestLeaves(t *testing.T) {
 	}
 }
 
-func TestIdle(t *testing.T) {
-	const quiet = "Zebra dataplane:\nRoute updates:            7\ndataplane Incoming Queue from Zebra: 0\n  Kernel (1): in: 7, q: 0, q_max: 3, out: 7, q: 0, q_max: 3\ndataplane Outgoing Queue to Zebra: 0\n"
-	if !idle(quiet) || idle(strings.Replace(quiet, "to Zebra: 0", "to Zebra: 2", 1)) {
-		t.Error("queues are read wrongly")
+func TestShownVRFs(t *testing.T) {
+	const shown = "vrf Vrf1 id 12 table 1001 (configured)\nvrf Vrf2 inactive (configured)\nvrf Vrf3 id 4 table 1003\n"
+	active := activeVRFs(shown)
+	if len(active) != 2 || !active["Vrf1"] || !active["Vrf3"] {
+		t.Errorf("active are %v", active)
+	}
+	if !hasVRF(shown, "Vrf1", 12) || !hasVRF(shown, "Vrf3", 4) || hasVRF(shown, "Vrf1", 1) || hasVRF(shown, "Vrf2", 12) || hasVRF(shown, "f3", 4) {
+		t.Error("a VRF of another index is taken for it, or not itself")
 	}
 }

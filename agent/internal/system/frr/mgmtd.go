@@ -18,6 +18,19 @@ const (
 	lockPatience = 2 * time.Second
 )
 
+// transact sends changes to mgmtd, but for what would be refused by others than mgmtd.
+func (c *Client) transact(ctx context.Context, d *daemon, changes []frr.Change, errs []error) {
+	left, places := c.refuseActive(ctx, changes, errs)
+	if len(left) == 0 {
+		return
+	}
+	said := make([]error, len(left))
+	transact(ctx, d, left, said)
+	for i, err := range said {
+		errs[places[i]] = err
+	}
+}
+
 // transact sends changes to mgmtd as one transaction. If it is refused, they are sent one by one.
 func transact(ctx context.Context, d *daemon, changes []frr.Change, errs []error) {
 	s, locked, err := configureLocked(ctx, d)
@@ -60,15 +73,15 @@ func configureLocked(ctx context.Context, d *daemon) (s *session, locked bool, e
 	}
 }
 
-// oneByOne prepares for sending again, one by one, what a daemon rejected as a batch. mgmtd 10.3 keeps the rejected transaction open as
-// long as the connection, and aborts if it is configured on over the same one.
+// oneByOne prepares for sending again, one by one, what a daemon rejected as a batch. mgmtd 10.3 keeps the rejected transaction open, and
+// aborts if it is configured on over the same connection. To close that is no way out: with any session that is closed, mgmtd takes back what
+// another has not committed yet, under whose commit zebra was seen to get empty values, and nothing tells when it sees a connection closed.
 func (s *session) oneByOne() {
 	if s.daemon.name != mgmtd || s.broken != nil {
 		return
 	}
-	s.daemon.drop()
 	s.inside = nil
-	if err := s.send("configure terminal"); err != nil && s.broken == nil {
+	if err := errors.Join(s.sendAll([]string{"mgmt commit abort", "end", "configure terminal"})...); err != nil && s.broken == nil {
 		s.broken = err
 	}
 }

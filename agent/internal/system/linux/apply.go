@@ -22,8 +22,10 @@ func (s *System) Executor(ctx context.Context) system.Executor {
 	return &executor{System: s, ctx: ctx, index: map[string]int{}}
 }
 
-// settler is an FRR that must not lose a VRF while it is about the VRF's routes.
-type settler interface{ Settle(ctx context.Context) }
+// awaiter is an FRR that must know a VRF before it hears of routes in the VRF's table.
+type awaiter interface {
+	AwaitVRF(ctx context.Context, name string, index int)
+}
 
 // executor carries out the steps of one Apply. It remembers the devices that it has looked up, so that moving a port asks once.
 type executor struct {
@@ -52,7 +54,7 @@ func (e *executor) do(op plan.Op) error {
 	case plan.DeleteRule:
 		return e.route.deleteRule(o.Family, o.Rule)
 	case plan.AddUnreachable:
-		return e.route.setUnreachable(o.Route, true)
+		return e.addUnreachable(o)
 	case plan.DeleteUnreachable:
 		return e.route.setUnreachable(o.Route, false)
 	case plan.AddBridge:
@@ -64,9 +66,6 @@ func (e *executor) do(op plan.Op) error {
 	case plan.AddVNI:
 		return e.addVNI(o.VNI, o.VXLAN)
 	case plan.DeleteVRF:
-		if f, ok := e.frr.(settler); ok {
-			f.Settle(e.ctx)
-		}
 		return e.delete(o.Name)
 	case plan.DeleteSVI:
 		return e.delete(plan.SVIName(o.VLAN))

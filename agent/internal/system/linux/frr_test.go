@@ -32,16 +32,15 @@ exit
 
 // A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
 // every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
-//
-// It is for 8.4.4 alone: zebra 10.3 ends now and then when the kernel deletes the device of a VRF, as it does here a dozen times. What of
-// the moves can be tried with 10.3 is in system/frr/guest.
-func TestMovesWithFRR(t *testing.T) {
+func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
+
+func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 	l := &leaf{Devices: kernelbench.NewDevices(t)}
-	daemons := frrguest.Start(t, "")
+	daemons := v.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
-	machine := l.startMachine()
+	machine := l.startMachine(v)
 	l.converge(leafIntent())
 	for _, f := range []*frrguest.FRR{daemons, machine} {
 		if out, err := f.Load("log timestamp precision 3\ndebug bgp neighbor-events\ndebug bgp nht\ndebug zebra events\n"); err != nil {
@@ -87,14 +86,14 @@ func TestMovesWithFRR(t *testing.T) {
 }
 
 // startMachine starts FRR as the machine on swp1.
-func (l *leaf) startMachine() *frrguest.FRR {
+func (l *leaf) startMachine(v frrguest.Version) *frrguest.FRR {
 	l.Helper()
 	const name = "pointsman-m1"
 	l.IP("netns attach %s %d", name, l.Machines[0])
 	l.Cleanup(func() { l.IP("netns del %s", name) })
 	l.Command("ip -n " + name + " link set lo up")
 	l.Command("ip -n " + name + " addr add 10.0.0.1/32 dev lo")
-	machine := frrguest.Start(l, name)
+	machine := v.Start(l, name)
 	if out, err := machine.Load(machineConfig); err != nil {
 		l.Fatalf("%v: %s", err, out)
 	}

@@ -5,6 +5,8 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/pointsman/pointsman/agent/internal/plan"
 )
 
 func (e *executor) addVRF(name string, table uint32) error {
@@ -21,4 +23,17 @@ func (e *executor) addVRF(name string, table uint32) error {
 		return fmt.Errorf("there is a device of that name already, of kind %q and with table %d", l.kind, has)
 	}
 	return nil
+}
+
+// addUnreachable ends a VRF's table. It is the first route there.
+func (e *executor) addUnreachable(o plan.AddUnreachable) error {
+	if f, ok := e.frr.(awaiter); ok {
+		device := e.names.Device(o.VRF)
+		index, err := e.route.indexOf(device)
+		if err != nil {
+			return err
+		}
+		f.AwaitVRF(e.ctx, device, index)
+	}
+	return e.route.setUnreachable(o.Route, true)
 }

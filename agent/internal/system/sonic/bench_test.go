@@ -56,17 +56,17 @@ func (b *onBench) startFRR(o frrsystem.Options) {
 // textFRR is FRR as text: it accepts what the model says it would. Where SONiC's side alone is tried, real daemons are load.
 type textFRR struct {
 	running, saved frr.Config
-	settle         func()
+	awaited        func(vrf string, index int)
 	device         func(planned string) string
 }
 
 // NameDevices notes what SONiC calls devices.
 func (f *textFRR) NameDevices(device func(string) string) { f.device = device }
 
-// Settle is asked for before a VRF goes.
-func (f *textFRR) Settle(context.Context) {
-	if f.settle != nil {
-		f.settle()
+// AwaitVRF is asked for before a route enters a VRF's table.
+func (f *textFRR) AwaitVRF(_ context.Context, vrf string, index int) {
+	if f.awaited != nil {
+		f.awaited(vrf, index)
 	}
 }
 

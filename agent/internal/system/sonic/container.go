@@ -108,5 +108,14 @@ func (f followed) NameDevices(device func(planned string) string) {
 	}
 }
 
-// Settle is that of the FRR behind the link, if it has one.
-func (f followed) Settle(ctx context.Context) { settle(ctx, f.FRR) }
+// awaiter is an FRR that must know a VRF before it hears of routes in the VRF's table.
+type awaiter interface {
+	AwaitVRF(ctx context.Context, name string, index int)
+}
+
+// AwaitVRF is that of the FRR behind the link, if it has one.
+func (f followed) AwaitVRF(ctx context.Context, name string, index int) {
+	if a, ok := f.FRR.(awaiter); ok {
+		a.AwaitVRF(ctx, name, index)
+	}
+}

@@ -4,8 +4,10 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -231,15 +233,27 @@ func TestRandomTransitions(t *testing.T) {
 	}
 }
 
-// zebra is let finish with the routes of a VRF before the VRF's row, and with it the device, goes.
-func TestZebraSettlesBeforeAVRFGoes(t *testing.T) {
+// zebra knows a VRF's device before it can hear of a route in the VRF's table.
+func TestZebraKnowsAVRFBeforeItsRoutes(t *testing.T) {
 	l := newLeaf(t, sonicguest.Options{}, Options{})
-	l.converge(leaf(tenant("Ethernet0", 104001)))
-	var there []bool
-	l.routing.(*textFRR).settle = func() { there = append(there, l.sw.Has("CONFIG_DB", "VRF|Vrf104001")) }
 	l.converge(leaf())
-	if len(there) != 1 || !there[0] || l.sw.Has("CONFIG_DB", "VRF|Vrf104001") {
-		t.Errorf("zebra was asked to settle with the VRF there: %v", there)
+	routes := func() string {
+		return l.run("ip route show table all type unreachable") + l.run("ip -6 route show table all type unreachable")
+	}
+	before := routes()
+	var awaited []string
+	l.routing.(*textFRR).awaited = func(vrf string, index int) {
+		if device, err := net.InterfaceByIndex(index); err != nil || device.Name != vrf {
+			t.Errorf("%s was awaited with index %d: %+v, error %v", vrf, index, device, err)
+		}
+		if now := routes(); len(awaited) == 0 && now != before {
+			t.Errorf("%s was awaited after its routes, before them there were\n%sthen\n%s", vrf, before, now)
+		}
+		awaited = append(awaited, vrf)
+	}
+	l.converge(leaf(tenant("Ethernet0", 104001)))
+	if want := []string{"Vrf104001", "Vrf104001"}; !slices.Equal(awaited, want) {
+		t.Errorf("awaited were %q, want %q", awaited, want)
 	}
 }
 

@@ -6,7 +6,6 @@ import (
 	"strconv"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
-	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -98,7 +97,6 @@ func (e *executor) deleteVRF(name string) error {
 	if err := e.restoreVRF(name); err != nil {
 		return err
 	}
-	settle(e.ctx, e.routing)
 	if err := e.drop(key); err != nil {
 		return err
 	}
@@ -125,15 +123,6 @@ func (e *executor) giveVNI(name string) error {
 		return err
 	}
 	return e.put(key, Row{"vni": strconv.Itoa(int(vni))})
-}
-
-// settler is an FRR that must not lose a VRF while it is about the VRF's routes: zebra 8.4.4 was seen to crash of that.
-type settler interface{ Settle(ctx context.Context) }
-
-func settle(ctx context.Context, routing linux.FRR) {
-	if s, ok := routing.(settler); ok {
-		s.Settle(ctx)
-	}
 }
 
 func (e *executor) vacate(vrf string) error {

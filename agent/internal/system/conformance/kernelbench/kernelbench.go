@@ -38,11 +38,11 @@ type Switch struct {
 
 var _ conformance.Switch = (*Switch)(nil)
 
-// New makes the devices and starts FRR. open opens the backend on them, as often as the agent starts.
+// New makes the devices and starts FRR, of the first version that is asked for. open opens the backend on them, as often as the agent starts.
 func New(t *testing.T, open func(*Switch) (Backend, error)) *Switch {
 	t.Helper()
-	s := &Switch{Devices: NewDevices(t), Daemons: frrguest.Start(t, ""), open: open}
-	s.Client = frr.New(frr.Options{Dir: s.Daemons.Dir, ConfigFile: filepath.Join(s.Daemons.Dir, "frr.conf")})
+	s := &Switch{Devices: NewDevices(t), Daemons: frrguest.Versions()[0].Start(t, ""), open: open}
+	s.Client = frr.New(frr.Options{Dir: s.Daemons.Dir, ConfigFile: filepath.Join(s.Daemons.Dir, "frr.conf"), Command: s.Daemons.Command()})
 	t.Cleanup(func() { s.Client.Close() })
 	return s
 }
