@@ -15,12 +15,14 @@ import (
 
 	apiv1 "github.com/pointsman/pointsman/pkg/api/v1"
 	"github.com/pointsman/pointsman/test/fabric"
+	"github.com/pointsman/pointsman/test/lab"
 )
 
 // packet is the size of the pings between machines, in bytes: jumbo frames must cross the fabric whole.
 const packet = 8900
 
-const limit = 5 * time.Minute
+// Limit is how long the demo may take on a host that is not busy with something else.
+const Limit = 5 * time.Minute
 
 // demo carries out steps until one fails.
 type demo struct {
@@ -30,12 +32,15 @@ type demo struct {
 	failed error
 }
 
-// Run boots a fabric, shows the main job on it and ends it. Its error says what did not hold.
-func Run(ctx context.Context, o fabric.Options, out io.Writer) (err error) {
+// Run boots a fabric, shows the main job on it and ends it, all within the limit. Its error says what did not hold.
+func Run(ctx context.Context, o fabric.Options, limit time.Duration, out io.Writer) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	d := &demo{out: out, start: time.Now()}
-	d.title("A fabric: 2 spines, 2 racks of 2 leaves, 3 machines a rack, each cabled to both leaves")
+	if o.Topology == nil {
+		o.Topology = lab.Default()
+	}
+	d.title("A fabric: %s", describe(o.Topology))
 	d.f, err = fabric.Up(ctx, o)
 	if err != nil {
 		return err

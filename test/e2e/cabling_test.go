@@ -17,6 +17,14 @@ import (
 // port is a switch's, as the API names it.
 type port struct{ node, name string }
 
+func portOf(f *fabric.Fabric, node string, number int) port { return port{node, f.Port(node, number)} }
+
+// String is how faults name it.
+func (p port) String() string { return p.node + " " + p.name }
+
+// end is how the lab names it.
+func (p port) end() string { return p.node + ":" + p.name }
+
 // wrongCabling is one way to cable machines wrongly, and what is said of it. Both ends of a cable are in every line.
 type wrongCabling struct {
 	name         string
@@ -26,8 +34,8 @@ type wrongCabling struct {
 }
 
 // recabled exchanges what two ports are cabled to, and back.
-func recabled(f *fabric.Fabric, a, b string) (wrong, right func(ctx context.Context) error) {
-	swap := func(ctx context.Context) error { return f.Lab.Recable(ctx, a, b) }
+func recabled(f *fabric.Fabric, a, b port) (wrong, right func(ctx context.Context) error) {
+	swap := func(ctx context.Context) error { return f.Lab.Recable(ctx, a.end(), b.end()) }
 	return swap, swap
 }
 
@@ -37,39 +45,43 @@ func TestCabling(t *testing.T) {
 	onFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric) {
 		p := newPair(ctx, t, f, "cabling") // machine01 and machine04
 		programs := starts(ctx, t, f)
+		// Ports two and three of a leaf are machine02's and machine03's, or machine05's and machine06's in the other rack.
+		leaf01two, leaf01three := portOf(f, "leaf01", 2), portOf(f, "leaf01", 3)
+		leaf02two, leaf02three := portOf(f, "leaf02", 2), portOf(f, "leaf02", 3)
+		leaf03two, leaf03uplink, leaf04two := portOf(f, "leaf03", 2), portOf(f, "leaf03", 49), portOf(f, "leaf04", 2)
 		crossed := wrongCabling{
 			name: "crossed pairs",
 			machines: map[string]string{
-				"machine02": "crossed with machine03: leaf01 swp2 to machine02 lan0, leaf02 swp3 to machine02 lan1",
-				"machine03": "crossed with machine02: leaf01 swp3 to machine03 lan0, leaf02 swp2 to machine03 lan1",
+				"machine02": fmt.Sprintf("crossed with machine03: %v to machine02 lan0, %v to machine02 lan1", leaf01two, leaf02three),
+				"machine03": fmt.Sprintf("crossed with machine02: %v to machine03 lan0, %v to machine03 lan1", leaf01three, leaf02two),
 			},
 		}
-		crossed.wrong, crossed.right = recabled(f, "leaf02:swp2", "leaf02:swp3")
+		crossed.wrong, crossed.right = recabled(f, leaf02two, leaf02three)
 		racks := wrongCabling{
 			name: "two racks",
 			machines: map[string]string{
-				"machine02": "cabled to more than one rack: leaf01 swp2 to machine02 lan0 in rack rack01, leaf04 swp2 to machine02 lan1 in rack rack02",
-				"machine05": "cabled to more than one rack: leaf02 swp2 to machine05 lan1 in rack rack01, leaf03 swp2 to machine05 lan0 in rack rack02",
+				"machine02": fmt.Sprintf("cabled to more than one rack: %v to machine02 lan0 in rack rack01, %v to machine02 lan1 in rack rack02", leaf01two, leaf04two),
+				"machine05": fmt.Sprintf("cabled to more than one rack: %v to machine05 lan1 in rack rack01, %v to machine05 lan0 in rack rack02", leaf02two, leaf03two),
 			},
 		}
-		racks.wrong, racks.right = recabled(f, "leaf02:swp2", "leaf04:swp2")
+		racks.wrong, racks.right = recabled(f, leaf02two, leaf04two)
 		twice := wrongCabling{
 			name: "twice to one leaf",
 			machines: map[string]string{
-				"machine02": "cabled 2 times to leaf01: leaf01 swp2 to machine02 lan0, leaf01 swp3 to machine02 lan1",
-				"machine03": "cabled 2 times to leaf02: leaf02 swp2 to machine03 lan0, leaf02 swp3 to machine03 lan1",
+				"machine02": fmt.Sprintf("cabled 2 times to leaf01: %v to machine02 lan0, %v to machine02 lan1", leaf01two, leaf01three),
+				"machine03": fmt.Sprintf("cabled 2 times to leaf02: %v to machine03 lan0, %v to machine03 lan1", leaf02two, leaf02three),
 			},
 		}
-		twice.wrong, twice.right = recabled(f, "leaf02:swp2", "leaf01:swp3")
+		twice.wrong, twice.right = recabled(f, leaf02two, leaf01three)
 		hub := wrongCabling{
 			name:  "a port with two neighbours",
-			wrong: func(ctx context.Context) error { return f.Lab.Hub(ctx, "leaf01:swp2", "leaf01:swp3") },
-			right: func(ctx context.Context) error { return f.Lab.Unhub(ctx, "leaf01:swp2", "leaf01:swp3") },
+			wrong: func(ctx context.Context) error { return f.Lab.Hub(ctx, leaf01two.end(), leaf01three.end()) },
+			right: func(ctx context.Context) error { return f.Lab.Unhub(ctx, leaf01two.end(), leaf01three.end()) },
 			machines: map[string]string{
-				"machine02": "leaf01 swp2 hears more than one neighbour: machine02 lan0, machine03 lan0",
-				"machine03": "leaf01 swp2 hears more than one neighbour: machine03 lan0, machine02 lan0",
+				"machine02": fmt.Sprintf("%v hears more than one neighbour: machine02 lan0, machine03 lan0", leaf01two),
+				"machine03": fmt.Sprintf("%v hears more than one neighbour: machine03 lan0, machine02 lan0", leaf01two),
 			},
-			ports: map[port]string{{"leaf01", "swp2"}: "leaf01 swp2 hears more than one neighbour: "},
+			ports: map[port]string{leaf01two: fmt.Sprintf("%v hears more than one neighbour: ", leaf01two)},
 		}
 		for _, w := range []wrongCabling{crossed, racks, twice, hub} {
 			w.try(ctx, t, f, p)
@@ -79,14 +91,14 @@ func TestCabling(t *testing.T) {
 		uplink := wrongCabling{
 			name: "an uplink where a machine should be",
 			machines: map[string]string{
-				"machine05": "cabled to an uplink: leaf03 swp49 to machine05 lan0",
+				"machine05": fmt.Sprintf("cabled to an uplink: %v to machine05 lan0", leaf03uplink),
 			},
 			ports: map[port]string{
-				{"leaf03", "swp2"}:  "leaf03 swp2 hears switch spine01 swp3 where a machine should be",
-				{"leaf03", "swp49"}: "leaf03 swp49 is an uplink and hears machine05 lan0, which is no registered switch",
+				leaf03two:    fmt.Sprintf("%v hears switch spine01 swp3 where a machine should be", leaf03two),
+				leaf03uplink: fmt.Sprintf("%v is an uplink and hears machine05 lan0, which is no registered switch", leaf03uplink),
 			},
 		}
-		uplink.wrong, uplink.right = recabled(f, "leaf03:swp2", "leaf03:swp49")
+		uplink.wrong, uplink.right = recabled(f, leaf03two, leaf03uplink)
 		uplink.try(ctx, t, f, near)
 		await(ctx, t, "all ways are back", p.whole(t, f))
 		release(ctx, t, f, near.b)
@@ -165,14 +177,12 @@ func changedUnderAllocation(ctx context.Context, t *testing.T, f *fabric.Fabric,
 	t.Helper()
 	network(ctx, t, f, "cabling-own", "10.2.0.0/24", "fd02::/64")
 	own, far := allocate(ctx, t, f, "cabling-own", "machine02"), allocate(ctx, t, f, "cabling-own", "machine05")
-	const (
-		swapped = "leaf01 swp2 hears machine03 lan0 instead of machine02 lan0"
-		lonely  = "heard on one leaf only: leaf02 swp3 to machine03 lan1"
-	)
-	at := port{"leaf01", "swp2"}
+	at, beside := portOf(f, "leaf01", 2), portOf(f, "leaf01", 3)
+	swapped := fmt.Sprintf("%v hears machine03 lan0 instead of machine02 lan0", at)
+	lonely := fmt.Sprintf("heard on one leaf only: %v to machine03 lan1", portOf(f, "leaf02", 3))
 	swap := func() {
 		t.Helper()
-		if err := f.Lab.Recable(ctx, "leaf01:swp2", "leaf01:swp3"); err != nil {
+		if err := f.Lab.Recable(ctx, at.end(), beside.end()); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -18,7 +18,7 @@ func TestHotPlug(t *testing.T) {
 		far := allocate(ctx, t, f, "hot", "machine05")
 		daemons := starts(ctx, t, f)
 		worst := p.measured(ctx, t, f, "the neighbour of a port that goes and comes", func() {
-			pulled(ctx, t, f, "leaf01", "swp2", func() {
+			pulled(ctx, t, f, "leaf01", 2, func() {
 				awaitPing(ctx, t, f, "machine02", fabric.Ping{To: addresses(t, far)[0], From: sameFamily(t, own, addresses(t, far)[0])})
 			})
 			for _, to := range addresses(t, far) {
@@ -30,7 +30,7 @@ func TestHotPlug(t *testing.T) {
 			t.Errorf("the neighbour of a port that went lost %d packets, longest gap %v", worst.Lost, worst.Gap)
 		}
 
-		pulled(ctx, t, f, "leaf01", "swp3", func() {
+		pulled(ctx, t, f, "leaf01", 3, func() {
 			await(ctx, t, "machine03 is seen to lack its port", func(ctx context.Context) error {
 				if free(ctx, f, "machine03") == nil {
 					return errors.New("machine03 is free")
@@ -51,9 +51,10 @@ func TestHotPlug(t *testing.T) {
 	})
 }
 
-// pulled pulls a port, calls do, and plugs the port back.
-func pulled(ctx context.Context, t *testing.T, f *fabric.Fabric, leaf, port string, do func()) {
+// pulled pulls the port with a number, calls do, and plugs the port back.
+func pulled(ctx context.Context, t *testing.T, f *fabric.Fabric, leaf string, number int, do func()) {
 	t.Helper()
+	port := f.Port(leaf, number)
 	if err := f.Lab.Pull(ctx, leaf, port); err != nil {
 		t.Fatal(err)
 	}

@@ -57,6 +57,23 @@ func binaries(t testing.TB) string {
 
 const scriptLimit = 20 * time.Minute
 
+// fabricVar names the topology of test/lab/topologies that takes the place of the default one: "mixed", whose leaves run SONiC and Cumulus Linux.
+const fabricVar = "POINTSMAN_FABRIC"
+
+// defaultTopology is that of scripts that ask for none.
+func defaultTopology(t testing.TB) *lab.Topology {
+	t.Helper()
+	name := os.Getenv(fabricVar)
+	if name == "" {
+		return lab.Default()
+	}
+	topology, err := lab.Load(filepath.Join("../lab/topologies", name+".yaml"))
+	if err != nil {
+		t.Fatalf("%s=%s: %v", fabricVar, name, err)
+	}
+	return topology
+}
+
 // onFabric runs a script on the shared fabric.
 func onFabric(t *testing.T, script func(ctx context.Context, t *testing.T, f *fabric.Fabric)) {
 	onFabricOf(t, nil, script)
@@ -70,7 +87,7 @@ func onFabricOf(t *testing.T, topology *lab.Topology, script func(ctx context.Co
 	ctx, cancel := context.WithTimeout(t.Context(), scriptLimit)
 	defer cancel()
 	if topology == nil {
-		topology = lab.Default()
+		topology = defaultTopology(t)
 	}
 	if shared.f != nil && shared.f.Lab.Topology.Name != topology.Name {
 		if err := endShared(); err != nil {

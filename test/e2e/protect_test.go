@@ -41,7 +41,7 @@ func TestSelfProtection(t *testing.T) {
 
 		// Addresses of the leaf in the tenant's VRF: worse than anything that the agent makes.
 		sh(ctx, t, f, leaf, "ip addr add 198.51.100.11/32 dev %[1]s && ip addr add 2001:db8::11/128 dev %[1]s", blue.Vrf)
-		gateway, provisioning := linkLocal(ctx, t, f, leaf, "swp1"), linkLocal(ctx, t, f, leaf, "Vlan4000")
+		gateway, provisioning := linkLocal(ctx, t, f, leaf, f.Port(leaf, 1)), linkLocal(ctx, t, f, leaf, "Vlan4000")
 		sh(ctx, t, f, tenant, "ip route replace 198.51.100.11/32 via inet6 %[1]s dev lan0 proto static && ip -6 route replace 2001:db8::11/128 via %[1]s dev lan0 proto static", gateway)
 		defer sh(context.WithoutCancel(ctx), t, f, tenant, "ip route flush proto static; ip -6 route flush proto static; true")
 		serve(ctx, t, f, leaf)
@@ -89,7 +89,7 @@ func TestSelfProtection(t *testing.T) {
 		goOn()
 		begin := time.Now()
 		await(ctx, t, "the agent puts its table back", func(ctx context.Context) error {
-			_, err := f.Lab.Run(ctx, leaf, "nft", "list", "chain", "inet", "pointsman", "port-swp1")
+			_, err := f.Lab.Run(ctx, leaf, "nft", "list", "chain", "inet", "pointsman", "port-"+f.Port(leaf, 1))
 			return err
 		})
 		t.Logf("the table is back %v after the agent goes on", time.Since(begin).Round(time.Millisecond))

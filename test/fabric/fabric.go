@@ -183,6 +183,16 @@ func (f *Fabric) Switch(name string) lab.Switch {
 	panic("no switch " + name)
 }
 
+// Port is what a switch calls the port with a number on its front: swp2, or Ethernet4.
+func (f *Fabric) Port(node string, number int) string {
+	for _, p := range f.Switch(node).Ports {
+		if p.Number == number {
+			return p.Name
+		}
+	}
+	panic(fmt.Sprintf("switch %s has no port %d", node, number))
+}
+
 // HoldMachineFile leaves a machine's file to the caller instead of the installer.
 func (f *Fabric) HoldMachineFile(machine string, held bool) { f.installer.hold(machine, held) }
 

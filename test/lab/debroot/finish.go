@@ -93,6 +93,9 @@ func finish(ctx context.Context, tree string) error {
 	if err := os.Chmod(filepath.Join(tree, "usr/share/ifupdown2/__main__.py"), 0o755); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
+	if err := compilePython(ctx, tree); err != nil {
+		return err
+	}
 	if !exists(filepath.Join(tree, "usr/lib/uml/modules")) {
 		return nil // a root for some programs, not to be booted
 	}
@@ -104,7 +107,42 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// indexModules runs the root's own depmod, by the root's own loader: the host may have neither kmod nor this libc.
+// program runs a program of the root, under a name, by the root's own loader: the host may have neither it nor this libc.
+func program(ctx context.Context, tree, path, name string, args ...string) *exec.Cmd {
+	loader := filepath.Join(tree, "usr/lib64/ld-linux-x86-64.so.2")
+	if target, err := os.Readlink(loader); err == nil && strings.HasPrefix(target, "/") {
+		loader = filepath.Join(tree, usrMerged(target)) // an absolute link would lead to the host's
+	}
+	loaded := []string{"--library-path", filepath.Join(tree, "usr/lib/x86_64-linux-gnu"), "--argv0", name, filepath.Join(tree, path)}
+	return exec.CommandContext(ctx, loader, append(loaded, args...)...)
+}
+
+// compilePython compiles the root's Python modules: each node of a fabric begins with the root as it is here, and would compile what it
+// runs anew, in two thirds of the time that ifupdown2's first answer takes.
+func compilePython(ctx context.Context, tree string) error {
+	interpreters, err := filepath.Glob(filepath.Join(tree, "usr/bin/python3.[0-9]*"))
+	if err != nil || len(interpreters) == 0 {
+		return err
+	}
+	modules := []string{"-m", "compileall", "-q", "-p", "/"} // the guest has what is in usr at /usr
+	for _, dir := range []string{"usr/lib/python3*", "usr/share/ifupdown2"} {
+		found, err := filepath.Glob(filepath.Join(tree, dir))
+		if err != nil {
+			return err
+		}
+		for _, dir := range found {
+			modules = append(modules, strings.TrimPrefix(dir, tree+"/"))
+		}
+	}
+	cmd := program(ctx, tree, "usr/bin/"+filepath.Base(interpreters[0]), "python3", modules...)
+	cmd.Dir, cmd.Env = tree, append(os.Environ(), "PYTHONHOME="+filepath.Join(tree, "usr"))
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("compile Python modules: %w: %s", err, bytes.TrimSpace(out))
+	}
+	return nil
+}
+
+// indexModules runs the root's own depmod.
 func indexModules(ctx context.Context, tree string) error {
 	releases, err := os.ReadDir(filepath.Join(tree, "usr/lib/uml/modules"))
 	if err != nil {
@@ -118,12 +156,7 @@ func indexModules(ctx context.Context, tree string) error {
 		if err := os.Symlink("../uml/modules/"+release.Name(), link); err != nil {
 			return err
 		}
-		loader := filepath.Join(tree, "usr/lib64/ld-linux-x86-64.so.2")
-		if target, err := os.Readlink(loader); err == nil && strings.HasPrefix(target, "/") {
-			loader = filepath.Join(tree, usrMerged(target)) // an absolute link would lead to the host's
-		}
-		cmd := exec.CommandContext(ctx, loader, "--library-path", filepath.Join(tree, "usr/lib/x86_64-linux-gnu"),
-			"--argv0", "depmod", filepath.Join(tree, "usr/bin/kmod"), "-b", filepath.Join(tree, "usr"), release.Name())
+		cmd := program(ctx, tree, "usr/bin/kmod", "depmod", "-b", filepath.Join(tree, "usr"), release.Name())
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("index kernel modules: %w: %s", err, bytes.TrimSpace(out))
 		}

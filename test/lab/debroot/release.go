@@ -37,7 +37,7 @@ var ofSwitches = []string{
 }
 
 // layout is raised when the way a root is made changes, so that older caches are not taken for it.
-const layout = "3"
+const layout = "4"
 
 // Key is part of the root's name in the cache: the same packages, the same key.
 func (r Release) Key() string {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -32,6 +33,7 @@ func withControlPlane(o lab.Options, listen string) func(ctx context.Context) (*
 
 func demoCommand() *cobra.Command {
 	var file, binaries string
+	var limit time.Duration
 	cmd := &cobra.Command{
 		Use:   "demo",
 		Short: "Boot a fabric, allocate machines, prove reachability and isolation, and end it",
@@ -43,10 +45,11 @@ The exit code is 0 only if all of it held.`,
 			if err != nil {
 				return err
 			}
-			return demo.Run(cmd.Context(), fabric.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), Log: os.Stdout}, os.Stdout)
+			return demo.Run(cmd.Context(), fabric.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), Log: os.Stdout}, limit, os.Stdout)
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "topology file (at least two racks of two leaves with three machines)")
 	cmd.Flags().StringVar(&binaries, "binaries", "", "directory with the product's programs (default: this program's)")
+	cmd.Flags().DurationVar(&limit, "limit", demo.Limit, "how long all of it may take")
 	return cmd
 }
