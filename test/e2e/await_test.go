@@ -11,6 +11,10 @@ import (
 
 const settleLimit = 90 * time.Second
 
+// sweepLimit is longer than the three minutes for which zebra keeps what another one, that was killed, left in the kernel: a next hop that it
+// could not read, and the route over it beside its own.
+const sweepLimit = 4 * time.Minute
+
 // await repeats try until it succeeds.
 func await(ctx context.Context, t *testing.T, what string, try func(ctx context.Context) error) {
 	t.Helper()
@@ -19,7 +23,12 @@ func await(ctx context.Context, t *testing.T, what string, try func(ctx context.
 
 func awaitEvery(ctx context.Context, t *testing.T, interval time.Duration, what string, try func(ctx context.Context) error) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	awaitWithin(ctx, t, settleLimit, interval, what, try)
+}
+
+func awaitWithin(ctx context.Context, t *testing.T, limit, interval time.Duration, what string, try func(ctx context.Context) error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	if err := fabric.Eventually(ctx, interval, func() error { return try(ctx) }); err != nil {
 		t.Fatalf("%s: %v", what, err)
@@ -39,7 +48,7 @@ func awaitPing(ctx context.Context, t *testing.T, f *fabric.Fabric, node string,
 
 func awaitHops(ctx context.Context, t *testing.T, f *fabric.Fabric, node string, want int, family string, args ...string) {
 	t.Helper()
-	await(ctx, t, fmt.Sprintf("%s: ip %s route show %v", node, family, args), func(ctx context.Context) error {
+	awaitWithin(ctx, t, sweepLimit, 200*time.Millisecond, fmt.Sprintf("%s: ip %s route show %v", node, family, args), func(ctx context.Context) error {
 		routes, err := f.Routes(ctx, node, family, args...)
 		if err == nil && (len(routes) != 1 || len(routes[0].NextHops) != want) {
 			err = fmt.Errorf("want one route with %d next hops, have %+v", want, routes)
