@@ -196,13 +196,15 @@ func (f fabric) up(t *testing.T) {
 		RouterID: netip.MustParseAddr("10.0.0.101"), Uplinks: []string{"swp1", "swp2"}, BFDInterval: bfdInterval,
 	})))
 	for i, leaf := range []node{f.leaf1, f.leaf2} {
+		// A neighbour that is configured while its port is in another VRF is now and then never told the machine's address.
+		ip(t, leaf.name, fmt.Sprintf("link set swp1 master Vrf%d", ownVNI))
 		apply(t, leaf.client, parse(t, render(t, leafInput(i+1, ownVNI))))
 	}
 	if out, err := f.machine.frr.Load(rogue); err != nil {
 		t.Fatal(err, out)
 	}
 	for _, leaf := range []string{"leaf1", "leaf2"} {
-		ip(t, leaf, fmt.Sprintf("link set swp1 master Vrf%d", ownVNI), "link set swp1 up")
+		ip(t, leaf, "link set swp1 up")
 	}
 }
 
