@@ -58,12 +58,16 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
-	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
+# FRR 10.3's mgmtd still aborts now and then on a batch that is rejected (mgmt_txn_notify_be_txn_reply, FRR issue 19359), and a neighbour is
+# now and then not heard, so that make test does not rely on tests with it; test-long has them.
+test-unit: export POINTSMAN_FRR ?= 8.4.4
+test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4
+	@echo "left out: FRR 10.3; TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
 	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
 
-test-long: build ## what make test leaves out for want of time: the native lab in a guest, the whole suite on Cumulus and SONiC
+test-long: build ## what make test leaves out: FRR 10.3, the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
+	POINTSMAN_FRR=10.3 go test -count=1 -timeout 60m ./agent/internal/system/frr/guest ./agent/internal/system/linux
 	POINTSMAN_LONG=1 go test -count=1 -timeout 90m -run '^TestConformance$$' $(SLOW_OSES)
 
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
