@@ -56,8 +56,8 @@ func (r *run) arrives(l leg) {
 
 var errBroken = errors.New("broken on purpose")
 
-// failures lets the first write of each leg fail, then the second (or a stride further), and so on. Who does not move must not notice, and once writes
-// succeed again, the next pass leads to the end.
+// failures lets the first write of each leg fail, then the second (or a stride further), and so on. Who does not move must not notice, and
+// once writes succeed again, the next pass leads to the end.
 func (r *run) failures() {
 	r.becomes("at first", r.intent(r.tenant(1, red)))
 	for broken, n := true, 0; broken; n += r.stride {
