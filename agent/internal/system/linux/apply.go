@@ -22,8 +22,8 @@ func (s *System) Executor(ctx context.Context) system.Executor {
 	return &executor{System: s, ctx: ctx, index: map[string]int{}}
 }
 
-// awaiter is an FRR that must know a VRF before it hears of routes in the VRF's table.
-type awaiter interface {
+// Awaiter is an FRR that must know a VRF before it hears of routes in the VRF's table.
+type Awaiter interface {
 	AwaitVRF(ctx context.Context, name string, index int)
 }
 

@@ -27,7 +27,7 @@ func (e *executor) addVRF(name string, table uint32) error {
 
 // addUnreachable ends a VRF's table. It is the first route there.
 func (e *executor) addUnreachable(o plan.AddUnreachable) error {
-	if f, ok := e.frr.(awaiter); ok {
+	if f, ok := e.frr.(Awaiter); ok {
 		device := e.names.Device(o.VRF)
 		index, err := e.route.indexOf(device)
 		if err != nil {

@@ -108,14 +108,9 @@ func (f followed) NameDevices(device func(planned string) string) {
 	}
 }
 
-// awaiter is an FRR that must know a VRF before it hears of routes in the VRF's table.
-type awaiter interface {
-	AwaitVRF(ctx context.Context, name string, index int)
-}
-
 // AwaitVRF is that of the FRR behind the link, if it has one.
 func (f followed) AwaitVRF(ctx context.Context, name string, index int) {
-	if a, ok := f.FRR.(awaiter); ok {
+	if a, ok := f.FRR.(linux.Awaiter); ok {
 		a.AwaitVRF(ctx, name, index)
 	}
 }
