@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,6 +68,9 @@ func newSwitch(t *testing.T) *onBench {
 		}
 		var err error
 		b.system, err = New(Options{Options: linux.Options{FRR: s.Client, Management: kernelbench.Management}, Run: ifupdown2()})
+		if err == nil {
+			b.system.prover.quiet = 100 * time.Millisecond // the suite asks after each change
+		}
 		return b.system, err
 	})
 	return b

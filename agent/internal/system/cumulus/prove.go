@@ -15,8 +15,10 @@ import (
 const (
 	// proofTimeout is how long ifupdown2 may take: it reads everything, in Python.
 	proofTimeout = 2 * time.Minute
-	// proofDelay gathers what changes together, and leaves the switch's processor to the sessions that the change is for.
-	proofDelay = 500 * time.Millisecond
+	// proofQuiet is how long nothing must have changed: a proof costs seconds of the processor, which the sessions need that a change is
+	// for, and the next change outdates it. proofPatience is how long it is put off at most.
+	proofQuiet    = 3 * time.Second
+	proofPatience = 30 * time.Second
 	// proofRetry is when it is asked again if it gave no answer: it was too slow, or is not there.
 	proofRetry = time.Minute
 	// proofNice leaves it to everybody else for the rest.
@@ -34,6 +36,8 @@ type prover struct {
 	ctx    context.Context
 	end    context.CancelFunc
 	wg     sync.WaitGroup
+	// quiet and patience are proofQuiet and proofPatience, but in tests.
+	quiet, patience time.Duration
 	// reload is the file's text for which everything was reloaded. Only repair, which is no more than one, knows it.
 	reload string
 
@@ -41,12 +45,13 @@ type prover struct {
 	kick    func(why string)
 	busy    bool
 	changes int                 // of the kernel, by us
+	latest  time.Time           // when there was one, or a proof was asked for
 	waiting []string            // to be proven
 	bad     map[string][]string // what does not hold, by stanza
 }
 
 func newProver(run func(context.Context, string, ...string) ([]byte, error), log *slog.Logger) *prover {
-	p := &prover{run: run, log: log, bad: map[string][]string{}}
+	p := &prover{run: run, log: log, quiet: proofQuiet, patience: proofPatience, bad: map[string][]string{}}
 	p.ctx, p.end = context.WithCancel(context.Background())
 	return p
 }
@@ -74,6 +79,7 @@ func (p *prover) forget() {
 func (p *prover) changed() {
 	p.mu.Lock()
 	p.changes++
+	p.latest = time.Now()
 	outdated := slices.Collect(maps.Keys(p.bad))
 	clear(p.bad)
 	p.mu.Unlock()
@@ -87,12 +93,16 @@ func (p *prover) failed() []string {
 	return slices.Sorted(maps.Keys(p.bad))
 }
 
-// prove has stanzas proven soon. What is asked meanwhile is proven together.
+// prove has stanzas proven once the switch is quiet. What is asked meanwhile is proven together.
 func (p *prover) prove(names []string) {
+	if len(names) == 0 {
+		return
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	p.latest = time.Now()
 	p.waiting = append(p.waiting, names...)
-	if p.busy || len(p.waiting) == 0 || p.ctx.Err() != nil {
+	if p.busy || p.ctx.Err() != nil {
 		return
 	}
 	p.busy = true
@@ -100,13 +110,8 @@ func (p *prover) prove(names []string) {
 }
 
 func (p *prover) work() {
-	wait := proofDelay
 	for {
-		select {
-		case <-p.ctx.Done():
-		case <-time.After(wait):
-		}
-		wait = proofDelay
+		p.awaitQuiet()
 		p.mu.Lock()
 		slices.Sort(p.waiting)
 		names := slices.Compact(p.waiting)
@@ -122,7 +127,7 @@ func (p *prover) work() {
 		if errors.Is(err, errNoAnswer) && p.ctx.Err() == nil {
 			if !errors.Is(err, errOutdated) {
 				p.log.Warn("the file is not proven", "err", err)
-				wait = proofRetry
+				p.pause(proofRetry)
 			}
 			p.mu.Lock()
 			p.waiting = append(p.waiting, names...)
@@ -138,6 +143,32 @@ func (p *prover) work() {
 				kick("ifquery --check")
 			}
 		}
+	}
+}
+
+// awaitQuiet waits until nothing has changed for a while.
+func (p *prover) awaitQuiet() {
+	for end := time.Now().Add(p.patience); p.ctx.Err() == nil; {
+		p.mu.Lock()
+		until := p.latest.Add(p.quiet)
+		p.mu.Unlock()
+		if end.Before(until) {
+			until = end
+		}
+		left := time.Until(until)
+		if left <= 0 {
+			return
+		}
+		p.pause(left)
+	}
+}
+
+func (p *prover) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-p.ctx.Done():
+	case <-timer.C:
 	}
 }
 

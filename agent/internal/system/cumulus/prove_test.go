@@ -3,14 +3,61 @@ package cumulus
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
+
+// What changes closely together is proven once, when the switch is quiet; where it never is, after a while all the same.
+func TestProofAwaitsQuiet(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		changes int // one a second, of a stanza each
+		asked   []string
+	}{
+		{"one change", 1, []string{"3s swp0"}},
+		{"changes close together", 4, []string{"6s swp0 swp1 swp2 swp3"}},
+		{"changes without end", 32, []string{"29.5s swp0 to swp29", "34s swp30 swp31"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				began, asked := time.Now(), []string{}
+				var names []string
+				for i := range tt.changes {
+					names = append(names, fmt.Sprintf("swp%d", i))
+				}
+				p := newProver(func(_ context.Context, _ string, args ...string) ([]byte, error) {
+					what := slices.SortedFunc(slices.Values(args[1:]), func(a, b string) int { return slices.Index(names, a) - slices.Index(names, b) })
+					said := strings.Join(what, " ")
+					if n := len(what); n > 4 {
+						said = what[0] + " to " + what[n-1]
+					}
+					asked = append(asked, fmt.Sprint(time.Since(began), " ", said))
+					return nil, nil
+				}, slog.New(slog.DiscardHandler))
+				p.patience = proofPatience - time.Second/2 // not at the moment of a change
+				p.there = func() []string { return names }
+				for i, name := range names {
+					if i > 0 {
+						time.Sleep(time.Second)
+					}
+					p.prove([]string{name})
+				}
+				p.wg.Wait()
+				p.close()
+				if !slices.Equal(asked, tt.asked) {
+					t.Errorf("asked %q, want %q", asked, tt.asked)
+				}
+			})
+		})
+	}
+}
 
 // Without an answer nothing is known: nothing is blamed, and nothing is reloaded. What ifquery does blame is reloaded once for a text.
 func TestRepair(t *testing.T) {
