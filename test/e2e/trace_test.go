@@ -12,6 +12,7 @@ import (
 	clientv3 "go.etcd.io/etcd/client/v3"
 
 	"github.com/pointsman/pointsman/test/fabric"
+	"github.com/pointsman/pointsman/test/lab"
 )
 
 // TestReleaseLeavesNoTrace: after a release kernel and FRR of both leaves, and etcd, are what they were before the allocation.
@@ -169,8 +170,21 @@ func differ(before, after []string) error {
 	return fmt.Errorf("gone:\n  %s\nadded:\n  %s", strings.Join(gone, "\n  "), strings.Join(added, "\n  "))
 }
 
+// keeps prints what a network OS keeps beside kernel and FRR: SONiC's rows and file, and the file of Cumulus Linux.
+var keeps = map[lab.OS]string{
+	lab.SONiC: `redis-cli -n 4 eval "local out = {}
+for _, key in ipairs(redis.call('keys', '*')) do
+  if redis.call('type', key).ok == 'hash' then
+    local row = redis.call('hgetall', key)
+    for i = 1, #row, 2 do out[#out + 1] = key .. ' ' .. row[i] .. '=' .. row[i + 1] end
+  end
+end
+return out" 0 | sed 's/^/row /'; sed 's/^/file /' /etc/sonic/config_db.json`,
+	lab.Cumulus: "sed 's/^/file /' /etc/network/interfaces",
+}
+
 // switchState is all that kernel and FRR of a switch hold about its network, without counters, interface indexes and neighbour
-// caches.
+// caches, and what its network OS keeps.
 func switchState(ctx context.Context, t *testing.T, f *fabric.Fabric, name string) []string {
 	t.Helper()
 	// It is looked at to the end: who waits for a state wants to be told what differs, not that time was up while it was read.
@@ -183,7 +197,8 @@ ip rule show | sed 's/^/rule4 /'; ip -6 rule show | sed 's/^/rule6 /'
 ip -o route show table all | sed -E 's/nhid [0-9]+ //; s/^/route4 /'
 ip -6 -o route show table all | sed -E 's/nhid [0-9]+ //; s/expires [0-9]+sec//; s/^/route6 /'
 vtysh -c 'show running-config' | sed 's/^/frr /'
-vtysh -c 'show evpn vni' | sed 's/^/evpn /'`)
+vtysh -c 'show evpn vni' | sed 's/^/evpn /'
+%s`, keeps[f.Switch(name).OS])
 	var out []string
 	context := ""
 	for line := range strings.Lines(text) {
