@@ -54,7 +54,7 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		return err
 	}
 	log.Info("agent starts", "version", version.Version, "os", sw.found.OS, "os_version", sw.found.Version, "os_by", sw.found.Why, "kernel", kernel, "etcd", strings.Join(cfg.Etcd.Endpoints, ","), "device", cfg.Etcd.BindDevice)
-	go sys.Keep(ctx, sw.frr.NexthopGroups)
+	go sys.Keep(ctx, sw.frr)
 	go advertise.Run(ctx, cfg.Management, log)
 	err = agent.Run(ctx, agent.Config{
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,

@@ -4,10 +4,12 @@ package system
 
 import (
 	"context"
+	"net"
 	"net/netip"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	frrtemplates "github.com/pointsman/pointsman/frr-templates"
+	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
 // Switch is a network OS with all that the agent's commands need of it. linux.System is one; where the kernel and FRR are the same
@@ -19,11 +21,18 @@ type Switch interface {
 	UseTemplates(*frrtemplates.Set)
 	// Protects reports whether the switch keeps machines off its CPU by a table of nftables.
 	Protects() bool
-	// Keep puts back, until ctx ends, what the kernel and FRR lose of each other. groups asks FRR for its groups of next hops and
-	// their members.
-	Keep(ctx context.Context, groups func(context.Context) (map[uint32][]uint32, error))
+	// Keep puts back, until ctx ends, what the kernel and FRR lose of each other.
+	Keep(ctx context.Context, r Routing)
 	// Close releases what the switch was opened with.
 	Close()
+}
+
+// Routing is what FRR is asked for whoever keeps the kernel as FRR wants it.
+type Routing interface {
+	// NexthopGroups are zebra's groups of next hops and their members.
+	NexthopGroups(ctx context.Context) (map[uint32][]uint32, error)
+	// RouterMACs are the router MACs that VTEPs announce with exactly this prefix: by whose route has the route target of the VNI, or any.
+	RouterMACs(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error)
 }
 
 // System is one network operating system.
@@ -43,7 +52,7 @@ type System interface {
 // Routes answers whether a switch holds a route in its kernel. It is what probes ask.
 type Routes interface {
 	// RouteNextHops returns the next hops of exactly this prefix in a VRF ("" is the default one), sorted; none if there is no such
-	// route. Those of EVPN type 5 routes are the addresses of remote VTEPs.
+	// route. Those of EVPN type 5 routes are the addresses of remote VTEPs; one whose router MAC is missing is none, as no packet gets there.
 	RouteNextHops(ctx context.Context, vrf string, prefix netip.Prefix) ([]netip.Addr, error)
 	// WatchRoutes calls changed for each route that comes, changes or goes, until ctx ends. After a gap it is called once with the
 	// zero prefix: anything may have changed.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -61,6 +62,17 @@ func (c *Client) EVPNOrigins(ctx context.Context, vni netmodel.VNI, prefix netip
 		return nil, fmt.Errorf("read EVPN routes for %s: %w", prefix, err)
 	}
 	return parseOrigins(text, vni, prefix)
+}
+
+// RouterMACs returns the router MACs (RFC 9135, section 8.1) with which VTEPs announce exactly this prefix. A VTEP's route with the route
+// target of the VNI comes before its others: a route may be imported from another VRF.
+func (c *Client) RouterMACs(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error) {
+	prefix = prefix.Masked()
+	text, err := c.show(ctx, bgpd, fmt.Sprintf("show bgp l2vpn evpn %s json", prefix))
+	if err != nil {
+		return nil, fmt.Errorf("read EVPN routes for %s: %w", prefix, err)
+	}
+	return parseRouterMACs(text, vni, prefix)
 }
 
 // neighbourJSON is a neighbour in `show bgp … neighbors json` of FRR 8.4 to 10; what is missing stays empty.
@@ -194,9 +206,65 @@ type pathJSON struct {
 	} `json:"nexthops"`
 }
 
-// parseOrigins reads the next hops of the valid paths that carry the route target. FRR looks for the longest match, so the
-// prefix is compared.
+// routeTarget is how FRR prints a VNI's.
+func routeTarget(vni netmodel.VNI) string {
+	return fmt.Sprintf("RT:%d:%d", netmodel.RouteTargetASN, vni)
+}
+
+// parseOrigins reads the next hops of the valid paths that carry the route target.
 func parseOrigins(text string, vni netmodel.VNI, prefix netip.Prefix) ([]netip.Addr, error) {
+	routes, err := parseRoutes(text, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for _, r := range routes {
+		out = append(out, r.origins(routeTarget(vni))...)
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out), nil
+}
+
+// parseRouterMACs reads the router MACs of the valid paths by their next hops, those with the route target first.
+func parseRouterMACs(text string, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error) {
+	routes, err := parseRoutes(text, prefix)
+	if err != nil {
+		return nil, err
+	}
+	out := map[netip.Addr]net.HardwareAddr{}
+	for _, target := range []string{routeTarget(vni), ""} {
+		for _, r := range routes {
+			for _, p := range r.Paths {
+				p.addRouterMAC(out, target)
+			}
+		}
+	}
+	return out, nil
+}
+
+// addRouterMAC notes a path's router MAC for its next hops, if it carries the route target ("" is any) and they have none yet.
+func (p pathJSON) addRouterMAC(macs map[netip.Addr]net.HardwareAddr, target string) {
+	words := strings.Fields(p.Extended.Text)
+	if !p.Valid || target != "" && !slices.Contains(words, target) {
+		return
+	}
+	for _, word := range words {
+		text, ok := strings.CutPrefix(word, "Rmac:")
+		mac, err := net.ParseMAC(text)
+		if !ok || err != nil || len(mac) != 6 {
+			continue
+		}
+		for _, hop := range p.NextHops {
+			addr, err := netip.ParseAddr(hop.IP)
+			if _, has := macs[addr]; err == nil && !has {
+				macs[addr] = mac
+			}
+		}
+	}
+}
+
+// parseRoutes reads the type 5 routes of all route distinguishers. FRR looks for the longest match, so the prefix is compared.
+func parseRoutes(text string, prefix netip.Prefix) ([]routeJSON, error) {
 	if isNothing(text) {
 		return nil, nil
 	}
@@ -204,8 +272,7 @@ func parseOrigins(text string, vni netmodel.VNI, prefix netip.Prefix) ([]netip.A
 	if err := json.Unmarshal([]byte(text), &byRD); err != nil {
 		return nil, fmt.Errorf("parse EVPN routes for %s: %w", prefix, err)
 	}
-	target := fmt.Sprintf("RT:%d:%d", netmodel.RouteTargetASN, vni)
-	var out []netip.Addr
+	var out []routeJSON
 	for rd, raw := range byRD {
 		if len(raw) == 0 || raw[0] != '{' {
 			continue
@@ -215,11 +282,10 @@ func parseOrigins(text string, vni netmodel.VNI, prefix netip.Prefix) ([]netip.A
 			return nil, fmt.Errorf("parse EVPN route for %s of %s: %w", prefix, rd, err)
 		}
 		if route.RouteType == 5 && route.Address == prefix.Addr().String() && route.Length == prefix.Bits() {
-			out = append(out, route.origins(target)...)
+			out = append(out, route)
 		}
 	}
-	slices.SortFunc(out, netip.Addr.Compare)
-	return slices.Compact(out), nil
+	return out, nil
 }
 
 func (r routeJSON) origins(target string) []netip.Addr {

@@ -117,6 +117,42 @@ func TestParseOrigins(t *testing.T) {
 	}
 }
 
+func TestParseRouterMACs(t *testing.T) {
+	const imported = `{"10.0.0.1:2":{"routeType":5,"ipLen":0,"ip":"0.0.0.0","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:7 ET:8 Rmac:02:00:00:00:00:07"},"nexthops":[{"ip":"10.0.0.1"}]}]},
+"10.0.0.1:3":{"routeType":5,"ipLen":0,"ip":"0.0.0.0","paths":[
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:8 ET:8 Rmac:02:00:00:00:00:08"},"nexthops":[{"ip":"10.0.0.1"}]},
+  {"valid":false,"extendedCommunity":{"string":"RT:64512:8 ET:8 Rmac:02:00:00:00:00:09"},"nexthops":[{"ip":"10.0.0.2"}]},
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:8 ET:8 Rmac:nonsense"},"nexthops":[{"ip":"10.0.0.3"}]},
+  {"valid":true,"extendedCommunity":{"string":"RT:64512:9 ET:8 Rmac:02:00:00:00:00:0a"},"nexthops":[{"ip":"10.0.0.4"}]}]}}`
+	tests := map[string]struct {
+		text, prefix string
+		vni          netmodel.VNI
+		want         map[string]string
+	}{
+		"FRR 8.4.4":            {sample(t, "evpn-8.4.4.json"), "10.1.0.3/32", 100001, map[string]string{"10.0.0.1": "6e:c9:19:e0:37:a9"}},
+		"another prefix":       {sample(t, "evpn-8.4.4.json"), "10.1.0.2/32", 100001, map[string]string{}},
+		"from two VRFs":        {imported, "0.0.0.0/0", 8, map[string]string{"10.0.0.1": "02:00:00:00:00:08", "10.0.0.4": "02:00:00:00:00:0a"}},
+		"from the other first": {imported, "0.0.0.0/0", 7, map[string]string{"10.0.0.1": "02:00:00:00:00:07", "10.0.0.4": "02:00:00:00:00:0a"}},
+		"a sentence":           {"% Network not in table\n", "10.1.0.1/32", 7, map[string]string{}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			macs, err := parseRouterMACs(test.text, test.vni, netip.MustParsePrefix(test.prefix))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := map[string]string{}
+			for vtep, mac := range macs {
+				got[vtep.String()] = mac.String()
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
 func addrs(texts ...string) []netip.Addr {
 	var out []netip.Addr
 	for _, text := range texts {

@@ -109,10 +109,10 @@ func New(o Options) (*System, error) {
 func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 
 // Keep implements system.Switch: router MACs and groups of next hops are kept.
-func (s *System) Keep(ctx context.Context, groups func(context.Context) (map[uint32][]uint32, error)) {
+func (s *System) Keep(ctx context.Context, r system.Routing) {
 	var wg sync.WaitGroup
-	wg.Go(func() { s.KeepRouterMACs(ctx) })
-	wg.Go(func() { s.KeepNexthopGroups(ctx, groups) })
+	wg.Go(func() { s.KeepRouterMACs(ctx, r) })
+	wg.Go(func() { s.KeepNexthopGroups(ctx, r.NexthopGroups) })
 	wg.Wait()
 }
 

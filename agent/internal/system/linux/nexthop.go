@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"slices"
 
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
@@ -21,7 +22,14 @@ type kernelRoute struct {
 	table    uint32
 	metric   uint32
 	prefix   netip.Prefix
-	hops     []netip.Addr
+	hops     []nextHop
+}
+
+// nextHop is a gateway of a route.
+type nextHop struct {
+	device  int
+	address netip.Addr // as the route has it: IPv6 routes over IPv4 tunnels have gateways like ::ffff:10.0.0.1
+	onLink  bool       // FRR's word for a VTEP: nobody is asked whether it is there
 }
 
 func (r kernelRoute) isUnreachableDefault() bool {
@@ -50,41 +58,83 @@ func parseRoute(m []byte) (kernelRoute, error) {
 		dst = addr
 	}
 	r.prefix = netip.PrefixFrom(dst, int(msg.Dst_len))
-	r.hops = nextHops(a)
+	r.hops = nextHops(a, msg.Flags)
 	return r, nil
 }
 
-// nextHops returns the gateways of a route, of all its paths, sorted. IPv6 routes over IPv4 tunnels have gateways like
-// ::ffff:10.0.0.1, which are IPv4 addresses.
-func nextHops(a attributes) []netip.Addr {
-	var hops []netip.Addr
-	add := func(a attributes) {
+// nextHops returns the gateways of a route, of all its paths.
+func nextHops(a attributes, flags uint32) []nextHop {
+	var hops []nextHop
+	add := func(a attributes, device int, flags uint32) {
 		raw := a[unix.RTA_GATEWAY]
 		if via := a[unix.RTA_VIA]; len(via) > 2 {
 			raw = via[2:] // struct rtvia: the address family, then the address
 		}
 		if addr, ok := netip.AddrFromSlice(raw); ok {
-			hops = append(hops, addr.Unmap())
+			hops = append(hops, nextHop{device, addr, flags&unix.RTNH_F_ONLINK != 0})
 		}
 	}
-	add(a)
+	add(a, int(a.uint32(unix.RTA_OIF)), flags)
 	for paths := a[unix.RTA_MULTIPATH]; len(paths) >= unix.SizeofRtNexthop; {
 		length := int(nl.NativeEndian().Uint16(paths))
 		if length < unix.SizeofRtNexthop || length > len(paths) {
 			break
 		}
+		// struct rtnexthop: two bytes of length, flags, weight, four bytes of the device's index
 		if inner, err := parseAttributes(paths[unix.SizeofRtNexthop:length]); err == nil {
-			add(inner)
+			add(inner, int(nl.NativeEndian().Uint32(paths[4:])), uint32(paths[2]))
 		}
 		paths = paths[min((length+3)&^3, len(paths)):]
 	}
-	slices.SortFunc(hops, netip.Addr.Compare)
-	return slices.Compact(hops)
+	return hops
 }
 
-// RouteNextHops implements system.Routes. It asks the kernel for the route that it would use for the prefix's first address, and lists
-// the table only where the answer says nothing of this prefix.
+// RouteNextHops implements system.Routes.
 func (s *System) RouteNextHops(_ context.Context, vrf string, prefix netip.Prefix) ([]netip.Addr, error) {
+	hops, err := s.nextHopsOf(vrf, prefix)
+	if err != nil {
+		return nil, err
+	}
+	var out []netip.Addr
+	for _, hop := range hops {
+		if vrf != "" && hop.onLink {
+			known, err := s.knowsNeighbour(hop)
+			if err != nil {
+				return nil, err
+			}
+			if !known {
+				continue
+			}
+		}
+		out = append(out, hop.address.Unmap())
+	}
+	slices.SortFunc(out, netip.Addr.Compare)
+	return slices.Compact(out), nil
+}
+
+// knowsNeighbour reports whether packets to a next hop have a MAC address to go to, without anybody being asked.
+func (s *System) knowsNeighbour(hop nextHop) (bool, error) {
+	m, err := s.route.get(unix.RTM_GETNEIGH, unix.RTM_NEWNEIGH,
+		&netlink.Ndmsg{Family: uint8(family(hop.address)), Index: uint32(hop.device)}, nl.NewRtAttr(netlink.NDA_DST, hop.address.AsSlice()))
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENODEV) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("look up neighbour %s: %w", hop.address, err)
+	}
+	n, err := netlink.NeighDeserialize(m)
+	if err != nil {
+		return false, fmt.Errorf("look up neighbour %s: %w", hop.address, err)
+	}
+	return n.State&resolved != 0 && len(n.HardwareAddr) == 6, nil
+}
+
+// resolved are the states of a neighbour entry that needs no resolution.
+const resolved = unix.NUD_NOARP | unix.NUD_PERMANENT
+
+// nextHopsOf asks the kernel for the route that it would use for the prefix's first address, and lists the table only where the answer
+// says nothing of this prefix.
+func (s *System) nextHopsOf(vrf string, prefix netip.Prefix) ([]nextHop, error) {
 	table, oif := uint32(unix.RT_TABLE_MAIN), 0
 	if vrf != "" {
 		l, err := s.route.device(vrf)
@@ -136,7 +186,7 @@ func (s *System) lookUp(prefix netip.Prefix, oif int) (kernelRoute, bool, error)
 }
 
 // search lists a table for one prefix.
-func (s *System) search(table uint32, prefix netip.Prefix) ([]netip.Addr, error) {
+func (s *System) search(table uint32, prefix netip.Prefix) ([]nextHop, error) {
 	messages, err := s.route.dump(unix.RTM_GETROUTE, unix.RTM_NEWROUTE,
 		&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(prefix.Addr()))}}, nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(table)))
 	if errors.Is(err, unix.ENOENT) { // IPv4 says so of a table that nobody has written to

@@ -18,6 +18,9 @@ func TestRouteNextHops(t *testing.T) {
 		"route add 10.1.0.0/24 table 1001 via 10.255.0.24 dev Vlan1000 onlink",
 		"route add 10.1.0.0/32 table 1001 via 10.255.0.25 dev Vlan1000 onlink",
 		"-6 route add fd00::1/128 table 1001 nexthop via ::ffff:10.255.0.21 dev Vlan1000 onlink nexthop via ::ffff:10.255.0.22 dev Vlan1000 onlink",
+		"route add 10.0.0.4/32 table 1001 nexthop via 10.255.0.26 dev Vlan1000 onlink nexthop via 10.255.0.22 dev Vlan1000 onlink",
+		"route add 10.0.0.5/32 table 1001 via 10.255.0.26 dev Vlan1000 onlink",
+		"-6 route add fd00::4/128 table 1001 nexthop via ::ffff:10.255.0.21 dev Vlan1000 onlink nexthop via ::ffff:10.255.0.26 dev Vlan1000 onlink",
 		"nexthop add id 7 via 10.255.0.27 dev Vlan1000 onlink",
 		"nexthop add id 8 via 10.255.0.28 dev Vlan1000 onlink",
 		"nexthop add id 9 group 7/8",
@@ -32,6 +35,10 @@ func TestRouteNextHops(t *testing.T) {
 	} {
 		l.IP("%s", r)
 	}
+	for _, address := range []string{"21", "22", "23", "24", "25", "27", "28"} {
+		l.IP("neigh add 10.255.0.%s dev Vlan1000 lladdr 02:50:0a:ff:00:%s nud noarp extern_learn", address, address)
+		l.IP("-6 neigh add ::ffff:10.255.0.%s dev Vlan1000 lladdr 02:50:0a:ff:00:%s nud noarp extern_learn", address, address)
+	}
 	for _, tt := range []struct {
 		vrf, prefix string
 		want        []string
@@ -39,6 +46,10 @@ func TestRouteNextHops(t *testing.T) {
 		{"Vrf104001", "10.0.0.1/32", []string{"10.255.0.21", "10.255.0.22"}},
 		{"Vrf104001", "10.0.0.2/32", []string{"10.255.0.23"}},
 		{"Vrf104001", "10.0.0.3/32", []string{"fe80::1"}},
+		// A VTEP whose router MAC is missing.
+		{"Vrf104001", "10.0.0.4/32", []string{"10.255.0.22"}},
+		{"Vrf104001", "10.0.0.5/32", nil},
+		{"Vrf104001", "fd00::4/128", []string{"10.255.0.21"}},
 		{"Vrf104001", "10.0.0.7/32", []string{"10.255.0.27", "10.255.0.28"}},
 		{"Vrf104001", "10.1.0.0/24", []string{"10.255.0.24"}},
 		{"Vrf104001", "10.1.0.0/32", []string{"10.255.0.25"}},

@@ -13,22 +13,25 @@ import (
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 
-	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system"
+	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
 // A next hop of a type 5 route is a VTEP's address on the VRF's SVI, for which zebra enters a neighbour with the VTEP's router MAC
 // and a forwarding entry of the VXLAN device. zebra 8.4.4 loses both when bgpd deletes and adds a route in one burst: it enters
 // the new route's first and removes the old one's after. The route then stands, and its packets go nowhere.
 const (
-	// routerMACGrace is how long zebra has to enter them itself.
-	routerMACGrace = 400 * time.Millisecond
+	// routerMACGrace is how long zebra has to enter them itself. If it removes them later, they are entered again.
+	routerMACGrace = 100 * time.Millisecond
+	// routerMACRest is how much longer than a look the pause after it is at least: all routes of all VRFs are looked at.
+	routerMACRest = 9
 	// routerMACPass catches what events missed.
 	routerMACPass = 5 * time.Second
 )
 
-// KeepRouterMACs enters what zebra has lost until ctx ends. The router MAC follows from the VTEP's address, as all of our leaves
-// derive theirs (plan.RouterMAC).
-func (s *System) KeepRouterMACs(ctx context.Context) {
+// KeepRouterMACs enters what zebra has lost until ctx ends. The router MAC is what the VTEP announces with the route: switches of one fabric
+// have theirs from different places.
+func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 	wake := make(chan struct{}, 1)
 	go func() {
 		_ = s.WatchRoutes(ctx, func(uint32, netip.Prefix) {
@@ -38,28 +41,30 @@ func (s *System) KeepRouterMACs(ctx context.Context) {
 			}
 		})
 	}()
-	var before map[tunnelHop]bool
+	var before map[tunnelHop]netip.Prefix
 	for {
+		began := time.Now()
 		missing, err := missingRouterMACs()
 		if err != nil {
 			s.log.Warn("read next hops of VRFs", "err", err)
 		}
-		for hop := range missing {
-			if before[hop] {
-				s.enterRouterMAC(hop)
+		for hop, prefix := range missing {
+			if _, still := before[hop]; still {
+				s.enterRouterMAC(ctx, r, hop, prefix)
 			}
 		}
 		before = missing
+		grace := max(routerMACGrace, routerMACRest*time.Since(began))
 		wait := routerMACPass
 		if len(missing) > 0 {
-			wait = routerMACGrace
+			wait = grace
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
 		case <-wake:
-			if !pause(ctx, routerMACGrace) {
+			if !pause(ctx, grace) {
 				return
 			}
 		}
@@ -81,8 +86,8 @@ type tunnelHop struct {
 	address netip.Addr
 }
 
-// missingRouterMACs are the next hops on SVIs of ours that have no usable neighbour entry.
-func missingRouterMACs() (map[tunnelHop]bool, error) {
+// missingRouterMACs are the next hops on SVIs of ours that have no usable neighbour entry, each with a prefix that is reached by it.
+func missingRouterMACs() (map[tunnelHop]netip.Prefix, error) {
 	links, err := netlink.LinkList()
 	if err != nil {
 		return nil, fmt.Errorf("list links: %w", err)
@@ -91,7 +96,7 @@ func missingRouterMACs() (map[tunnelHop]bool, error) {
 	for _, l := range links {
 		svis[l.Attrs().Index] = strings.HasPrefix(l.Attrs().Name, "Vlan")
 	}
-	hops := map[tunnelHop]bool{}
+	hops := map[tunnelHop]netip.Prefix{}
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		routes, err := netlink.RouteListFiltered(family, &netlink.Route{Table: unix.RT_TABLE_UNSPEC, Protocol: unix.RTPROT_BGP}, netlink.RT_FILTER_TABLE|netlink.RT_FILTER_PROTOCOL)
 		if err != nil {
@@ -107,7 +112,11 @@ func missingRouterMACs() (map[tunnelHop]bool, error) {
 	return hops, dropKnown(hops)
 }
 
-func addHops(hops map[tunnelHop]bool, svis map[int]bool, r netlink.Route) {
+func addHops(hops map[tunnelHop]netip.Prefix, svis map[int]bool, r netlink.Route) {
+	prefix, ok := destination(r)
+	if !ok {
+		return
+	}
 	add := func(index int, gateway net.IP) {
 		address, ok := netip.AddrFromSlice(gateway)
 		if !ok || !svis[index] {
@@ -119,7 +128,7 @@ func addHops(hops map[tunnelHop]bool, svis map[int]bool, r netlink.Route) {
 			address = netip.AddrFrom16(address.As16())
 		}
 		if address.Unmap().Is4() {
-			hops[tunnelHop{index, address}] = true
+			hops[tunnelHop{index, address}] = prefix
 		}
 	}
 	add(r.LinkIndex, r.Gw)
@@ -128,9 +137,24 @@ func addHops(hops map[tunnelHop]bool, svis map[int]bool, r netlink.Route) {
 	}
 }
 
+// destination is where a route leads; one without leads everywhere.
+func destination(r netlink.Route) (netip.Prefix, bool) {
+	if r.Dst == nil {
+		if r.Family == unix.AF_INET6 {
+			return netip.PrefixFrom(netip.IPv6Unspecified(), 0), true
+		}
+		return netip.PrefixFrom(netip.IPv4Unspecified(), 0), true
+	}
+	address, ok := netip.AddrFromSlice(r.Dst.IP)
+	if r.Family == unix.AF_INET {
+		address = address.Unmap()
+	}
+	bits, _ := r.Dst.Mask.Size()
+	return netip.PrefixFrom(address, bits), ok
+}
+
 // dropKnown takes away the next hops that have a neighbour entry which needs no resolution.
-func dropKnown(hops map[tunnelHop]bool) error {
-	const resolved = unix.NUD_NOARP | unix.NUD_PERMANENT
+func dropKnown(hops map[tunnelHop]netip.Prefix) error {
 	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		neighbours, err := netlink.NeighList(0, family)
 		if err != nil {
@@ -152,39 +176,48 @@ func dropKnown(hops map[tunnelHop]bool) error {
 }
 
 // enterRouterMAC enters the neighbour and the forwarding entries of one next hop, as zebra would.
-func (s *System) enterRouterMAC(hop tunnelHop) {
-	if err := enterRouterMAC(hop); err != nil {
-		s.log.Warn("enter a router MAC that zebra has lost", "vtep", hop.address.Unmap(), "err", err)
+func (s *System) enterRouterMAC(ctx context.Context, r system.Routing, hop tunnelHop, prefix netip.Prefix) {
+	mac, err := enterRouterMAC(ctx, r, hop, prefix)
+	if err != nil {
+		s.log.Warn("enter a router MAC that zebra has lost", "vtep", hop.address.Unmap(), "prefix", prefix, "err", err)
 		return
 	}
-	s.log.Info("entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", plan.RouterMAC(hop.address.Unmap()))
+	s.log.Info("entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", mac)
 }
 
-func enterRouterMAC(hop tunnelHop) error {
+func enterRouterMAC(ctx context.Context, r system.Routing, hop tunnelHop, prefix netip.Prefix) (net.HardwareAddr, error) {
 	svi, err := netlink.LinkByIndex(hop.svi)
 	if err != nil {
-		return fmt.Errorf("find SVI: %w", err)
+		return nil, fmt.Errorf("find SVI: %w", err)
 	}
 	vlan, ok := svi.(*netlink.Vlan)
 	if !ok {
-		return fmt.Errorf("%s is no VLAN device", svi.Attrs().Name)
+		return nil, fmt.Errorf("%s is no VLAN device", svi.Attrs().Name)
 	}
 	vxlan, err := tunnelOf(vlan.VlanId)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	vtep, mac := hop.address.Unmap(), plan.RouterMAC(hop.address.Unmap())
+	vtep := hop.address.Unmap()
+	macs, err := r.RouterMACs(ctx, netmodel.VNI(vxlan.VxlanId), prefix)
+	if err != nil {
+		return nil, err
+	}
+	mac, ok := macs[vtep]
+	if !ok {
+		return nil, errors.New("it announces none with this prefix")
+	}
 	bridge := &netlink.Neigh{
-		LinkIndex: vxlan, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_MASTER | netlink.NTF_EXT_LEARNED, HardwareAddr: mac[:], Vlan: vlan.VlanId,
+		LinkIndex: vxlan.Index, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_MASTER | netlink.NTF_EXT_LEARNED, HardwareAddr: mac, Vlan: vlan.VlanId,
 	}
 	tunnel := &netlink.Neigh{
-		LinkIndex: vxlan, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_SELF | netlink.NTF_EXT_LEARNED, HardwareAddr: mac[:], IP: vtep.AsSlice(),
+		LinkIndex: vxlan.Index, Family: unix.AF_BRIDGE, State: netlink.NUD_REACHABLE, Flags: netlink.NTF_SELF | netlink.NTF_EXT_LEARNED, HardwareAddr: mac, IP: vtep.AsSlice(),
 	}
 	var errs []error
 	for _, n := range []*netlink.Neigh{bridge, tunnel} {
 		errs = append(errs, netlink.NeighSet(n))
 	}
-	return errors.Join(append(errs, setNeighbour(hop, mac[:]))...)
+	return mac, errors.Join(append(errs, setNeighbour(hop, mac))...)
 }
 
 // setNeighbour enters a next hop's neighbour. The library's way would turn ::ffff:10.0.0.1 into IPv4.
@@ -204,10 +237,10 @@ func setNeighbour(hop tunnelHop, mac []byte) error {
 }
 
 // tunnelOf finds the VXLAN device whose untagged VLAN is an SVI's.
-func tunnelOf(vlan int) (int, error) {
+func tunnelOf(vlan int) (*netlink.Vxlan, error) {
 	members, err := netlink.BridgeVlanList()
 	if err != nil {
-		return 0, fmt.Errorf("list bridge VLANs: %w", err)
+		return nil, fmt.Errorf("list bridge VLANs: %w", err)
 	}
 	for index, vlans := range members {
 		for _, v := range vlans {
@@ -215,10 +248,10 @@ func tunnelOf(vlan int) (int, error) {
 				continue
 			}
 			link, err := netlink.LinkByIndex(int(index))
-			if err == nil && link.Type() == "vxlan" {
-				return int(index), nil
+			if vxlan, ok := link.(*netlink.Vxlan); err == nil && ok {
+				return vxlan, nil
 			}
 		}
 	}
-	return 0, fmt.Errorf("no VXLAN device in VLAN %d", vlan)
+	return nil, fmt.Errorf("no VXLAN device in VLAN %d", vlan)
 }
