@@ -12,7 +12,7 @@ import (
 )
 
 // parts of the benchmark, each run by itself.
-var parts = map[string]func(*harness, options) []Measured{"frr": frrRows, "session": sessionRows, "kernel": kernelRows}
+var parts = map[string]func(*harness, options) []Measured{"frr": frrRows, "session": sessionRows, "kernel": kernelRows, "cumulus": cumulusRows}
 
 const (
 	withReload = "dry run and frr-reload.py"
@@ -152,7 +152,28 @@ func (b *bench) portMove(n, pairs int) Measured {
 	}
 	row := newRow("frr-port-move", n, withReload, ours, peer)
 	row.FRR, row.Also = b.version, map[string][]float64{"reading all of FRR's configuration": milliseconds(whole)}
+	for range pairs {
+		b.profile(row.Also, frr.Diff(b.running(), states[1]), tenant(1).Name, moving)
+		b.profile(row.Also, frr.Diff(b.running(), states[0]), tenant(0).Name, moving)
+	}
 	return row
+}
+
+// profile makes a change line by line, and notes what each line and the neighbour's reading take.
+func (b *bench) profile(times map[string][]float64, changes []frr.Change, vrf, port string) {
+	note := func(what string, begin time.Time) {
+		times[what] = append(times[what], milliseconds([]time.Duration{time.Since(begin)})...)
+	}
+	for _, c := range changes {
+		begin := time.Now()
+		errs := b.client.Apply(b.ctx, []frr.Change{c})
+		note("line by line: "+c.Line, begin)
+		b.must(errs...)
+	}
+	begin := time.Now()
+	_, err := b.client.Session(b.ctx, vrf, port)
+	note("reading the neighbour", begin)
+	b.must(err)
 }
 
 // newVRF makes a VRF with a machine and its filters, in turns by us and by the peer. It is taken away by us.
