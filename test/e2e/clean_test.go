@@ -53,13 +53,16 @@ func tenantSwitches(f *fabric.Fabric) []string {
 	return append(f.SwitchNames(lab.RoleLeaf), f.SwitchNames(lab.RoleBorder)...)
 }
 
+// infrastructureVRFs are those that a switch has without tenants; SONiC wants VRFs named Vrf….
+var infrastructureVRFs = []string{"mgmt", "provision", "Vrfprovision"}
+
 // noTenants says which leaf or border still has a tenant's device.
 func noTenants(ctx context.Context, t *testing.T, f *fabric.Fabric) error {
 	t.Helper()
 	for _, leaf := range tenantSwitches(f) {
 		links := sh(ctx, t, f, leaf, "ip -br link show type vrf; ip -br link show type vxlan")
 		for line := range strings.Lines(links) {
-			if name := strings.Fields(line)[0]; !slices.Contains([]string{"mgmt", "provision"}, name) {
+			if name := strings.Fields(line)[0]; !slices.Contains(infrastructureVRFs, name) {
 				return fmt.Errorf("%s is left on %s", name, leaf)
 			}
 		}
