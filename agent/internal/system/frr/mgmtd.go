@@ -18,9 +18,9 @@ const (
 	lockPatience = 2 * time.Second
 )
 
-// transact sends changes to mgmtd, but for what would be refused by others than mgmtd.
+// transact sends changes to mgmtd, but for what others than mgmtd would refuse.
 func (c *Client) transact(ctx context.Context, d *daemon, changes []frr.Change, errs []error) {
-	left, places := c.refuseActive(ctx, changes, errs)
+	left, places := c.refuse(ctx, changes, errs)
 	if len(left) == 0 {
 		return
 	}
