@@ -96,7 +96,7 @@ func (r *refuser) deletes(ctx context.Context, change frr.Change, vrf string) er
 
 // staticdHas reports whether staticd has the device of a VRF. A staticd that is away is not asked by mgmtd either.
 func (c *Client) staticdHas(ctx context.Context, vrf string) (bool, error) {
-	text, err := c.show(ctx, staticd, fmt.Sprintf("show yang operational-data /frr-vrf:lib/vrf[name='%s']/state/id", vrf))
+	text, err := c.show(ctx, staticd, fmt.Sprintf("show yang operational-data /frr-vrf:lib/vrf[name='%s']/state", vrf))
 	if refusal := new(RefusedError); errors.As(err, &refusal) && refusal.Answer == "{}" || absent(err) {
 		return false, nil // it does not know the VRF
 	}

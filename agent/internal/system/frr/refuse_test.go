@@ -56,7 +56,7 @@ func answerAll(socket net.Conn, answers map[string]string) {
 
 func TestRefuse(t *testing.T) {
 	idOf := func(vrf string) string {
-		return "show yang operational-data /frr-vrf:lib/vrf[name='" + vrf + "']/state/id"
+		return "show yang operational-data /frr-vrf:lib/vrf[name='" + vrf + "']/state"
 	}
 	client := New(Options{Dir: answering(t, map[string]map[string]string{
 		zebra: {

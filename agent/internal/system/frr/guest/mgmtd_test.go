@@ -24,6 +24,12 @@ func testMgmtdSurvives(t *testing.T, v frrguest.Version) {
 	}
 	daemons, client := start(t, v, "")
 	apply(t, client, parse(t, golden(t, "leaf")))
+	for _, backEnd := range []string{"zebra", "staticd"} { // one that still joins has mgmtd's lock when zebra is stopped
+		eventually(t, backEnd+" has joined mgmtd", func() bool {
+			text, err := daemons.Shell("-c", "show configuration running json "+backEnd)
+			return err == nil && strings.Contains(text, `"swp10"`)
+		})
+	}
 	t.Run("a change is given up", func(t *testing.T) { givenUp(t, daemons, client) })
 	t.Run("a batch is rejected", func(t *testing.T) { rejected(t, daemons, client) })
 	t.Run("a VNI is another's", func(t *testing.T) { sharedVNI(t, daemons, client) })
