@@ -24,6 +24,9 @@ type Input struct {
 	// BFDInterval is how often BFD packets are sent and expected, in milliseconds; three lost ones end a session. 0 means
 	// DefaultBFDInterval.
 	BFDInterval int
+	// StrictBFD is an FRR that holds sessions back while BFD is down. Machines and the outside need not speak BFD, so that none is
+	// configured with them there.
+	StrictBFD bool
 }
 
 // DefaultBFDInterval is in milliseconds.

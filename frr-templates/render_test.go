@@ -94,6 +94,30 @@ func TestGoldens(t *testing.T) {
 	}
 }
 
+// TestStrictBFD: where FRR holds sessions back for BFD, only switches have it with each other. Nothing else differs.
+func TestStrictBFD(t *testing.T) {
+	for name, in := range inputs() {
+		usual, err := Render(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		in.StrictBFD = true
+		strict, err := Render(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var want []string
+		for line := range strings.Lines(usual) {
+			if !strings.HasPrefix(line, " neighbor MACHINE bfd") && !strings.HasPrefix(line, " neighbor OUTSIDE bfd") {
+				want = append(want, line)
+			}
+		}
+		if diff := cmp.Diff(strings.Join(want, ""), strict); diff != "" {
+			t.Errorf("%s: -want +rendered:\n%s", name, diff)
+		}
+	}
+}
+
 // TestOrderDoesNotMatter: the same switch gives the same bytes, in whatever order its parts are named.
 func TestOrderDoesNotMatter(t *testing.T) {
 	for _, name := range []string{"leaf-tenants", "border"} {

@@ -31,6 +31,7 @@ type vrfView struct {
 	SwitchASN   uint32
 	RouterID    netip.Addr
 	RouteTarget string
+	BFD         bool // with machines and the outside
 	Neighbours  []neighbourView
 	Outside     []outsideView
 	// Of the network, without regard to sessions: what is announced outside.
@@ -61,7 +62,7 @@ func viewOf(in Input) (view, error) {
 	for _, vrf := range in.VRFs {
 		vv := vrfView{
 			Name: vrf.Name, VNI: vrf.VNI, SwitchASN: in.ASN, RouterID: in.RouterID,
-			RouteTarget: fmt.Sprintf("%d:%d", netmodel.RouteTargetASN, vrf.VNI),
+			RouteTarget: fmt.Sprintf("%d:%d", netmodel.RouteTargetASN, vrf.VNI), BFD: !in.StrictBFD,
 		}
 		for _, n := range vrf.Neighbours {
 			vv.Neighbours = append(vv.Neighbours, neighbourOf(n))

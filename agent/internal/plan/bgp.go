@@ -37,7 +37,7 @@ func FRRInput(intent Intent, facts Facts) (frrtemplates.Input, error) {
 func (b *build) frrInput() frrtemplates.Input {
 	in := frrtemplates.Input{
 		Hostname: b.hostname(), Role: b.config.Role, ASN: uint32(b.config.ASN), RouterID: b.config.Loopback,
-		BFDInterval: b.facts.BFDInterval,
+		BFDInterval: b.facts.BFDInterval, StrictBFD: b.facts.StrictBFD,
 	}
 	for _, p := range b.config.Ports {
 		switch {

@@ -40,6 +40,8 @@ type Facts struct {
 	Held map[string]bool
 	// BFDInterval is in milliseconds; 0 means the templates' default.
 	BFDInterval int
+	// StrictBFD is an FRR that holds sessions back while BFD is down.
+	StrictBFD bool
 	// Protect says how the switch protects itself from machines.
 	Protect Protect
 	// Templates render FRR's configuration; nil means the built-in ones.

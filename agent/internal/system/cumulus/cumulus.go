@@ -90,8 +90,8 @@ func (s *System) Observe(ctx context.Context) (plan.State, error) {
 }
 
 // Facts implements system.System.
-func (s *System) Facts(context.Context) (plan.Facts, error) {
-	f, shared, err := s.FactsAndSharedTunnels()
+func (s *System) Facts(ctx context.Context) (plan.Facts, error) {
+	f, shared, err := s.FactsAndSharedTunnels(ctx)
 	if err != nil {
 		return f, err
 	}

@@ -44,17 +44,6 @@ func (c *Client) awaitDevices(ctx context.Context, changes []frr.Change) {
 	}
 }
 
-// addsVNI reads a change such as "vrf Vrf104001 / vni 104001".
-func addsVNI(change frr.Change) (vrf string, vni int, ok bool) {
-	if len(change.Context) != 1 {
-		return "", 0, false
-	}
-	vrf, inVRF := strings.CutPrefix(change.Context[0], "vrf ")
-	text, isVNI := strings.CutPrefix(change.Line, "vni ")
-	vni, err := strconv.Atoi(text)
-	return vrf, vni, inVRF && isVNI && err == nil
-}
-
 var accessVLAN = regexp.MustCompile(`VxLAN Id (\d+) .*Access VLAN Id (\d+)`)
 
 // knowsVNI says whether zebra has the VXLAN device in its bridge with its VLAN, and the VLAN's SVI up in the VRF.

@@ -21,6 +21,8 @@ type conn struct {
 	single bool
 	// known is what the daemon at the other end, if it is zebra, said of its commands.
 	known routes
+	// version is what the daemon at the other end said of itself, "" before it was asked.
+	version string
 }
 
 // Statuses of an answer, as FRR's lib/command.h has them. Those above statusWarning are refusals too.

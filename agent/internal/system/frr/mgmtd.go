@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/pointsman/pointsman/pkg/frr"
@@ -18,9 +19,9 @@ const (
 	lockPatience = 2 * time.Second
 )
 
-// transact sends changes to mgmtd, but for what would be refused by others than mgmtd.
+// transact sends changes to mgmtd, but for what others than mgmtd would refuse.
 func (c *Client) transact(ctx context.Context, d *daemon, changes []frr.Change, errs []error) {
-	left, places := c.refuseActive(ctx, changes, errs)
+	left, places := c.refuse(ctx, changes, errs)
 	if len(left) == 0 {
 		return
 	}
@@ -71,6 +72,13 @@ func configureLocked(ctx context.Context, d *daemon) (s *session, locked bool, e
 		case <-time.After(lockPoll):
 		}
 	}
+}
+
+// isLocked reports whether mgmtd did not carry out a line outside of a batch because it did not get its lock, which each such line takes for
+// itself: a back end that joins has the lock for a moment whenever nobody else has, and a human may.
+func isLocked(err error) bool {
+	var refusal *RefusedError
+	return errors.As(err, &refusal) && strings.Contains(refusal.Answer, "could not lock")
 }
 
 // oneByOne prepares for sending again, one by one, what a daemon rejected as a batch. mgmtd 10.3 keeps the rejected transaction open, and

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/pointsman/pointsman/pkg/frr"
 )
@@ -30,11 +31,35 @@ func configure(ctx context.Context, d *daemon) (*session, error) {
 	return s, s.refused("configure terminal", answers[1])
 }
 
-// send sends one line and returns an error if it was refused.
-func (s *session) send(line string) error { return s.sendAll([]string{line})[0] }
+// send sends one line and returns an error if it was refused. One that mgmtd did not look at, as somebody had its lock, is sent again.
+func (s *session) send(line string) error {
+	for until := time.Now().Add(lockPatience); ; {
+		err := s.exchange([]string{line})[0]
+		if !isLocked(err) || time.Now().After(until) {
+			return err
+		}
+		select {
+		case <-s.ctx.Done():
+			return errors.Join(context.Cause(s.ctx), err)
+		case <-time.After(lockPoll):
+		}
+	}
+}
 
-// sendAll sends lines together, and returns an error for each that was refused.
+// sendAll sends lines, and returns an error for each that was refused. mgmtd takes one at a time.
 func (s *session) sendAll(lines []string) []error {
+	if s.daemon.name != mgmtd {
+		return s.exchange(lines)
+	}
+	errs := make([]error, len(lines))
+	for i, line := range lines {
+		errs[i] = s.send(line)
+	}
+	return errs
+}
+
+// exchange sends lines together.
+func (s *session) exchange(lines []string) []error {
 	errs := make([]error, len(lines))
 	if s.broken != nil {
 		return fill(errs, s.broken)

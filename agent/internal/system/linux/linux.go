@@ -36,6 +36,8 @@ type FRR interface {
 	Apply(ctx context.Context, changes []frr.Change) []error
 	// Save writes what FRR starts with.
 	Save(ctx context.Context, text string) error
+	// StrictBFD reports whether it holds sessions back while BFD is down.
+	StrictBFD(ctx context.Context) bool
 }
 
 // Options of a System.
@@ -160,13 +162,13 @@ func numbered(name, prefix string) (uint64, bool) {
 }
 
 // Facts implements system.System. Numbers that foreign VRFs and VLAN devices hold are taken.
-func (s *System) Facts(context.Context) (plan.Facts, error) {
-	f, _, err := s.FactsAndSharedTunnels()
+func (s *System) Facts(ctx context.Context) (plan.Facts, error) {
+	f, _, err := s.FactsAndSharedTunnels(ctx)
 	return f, err
 }
 
 // FactsAndSharedTunnels returns both from one look at the devices.
-func (s *System) FactsAndSharedTunnels() (plan.Facts, []string, error) {
+func (s *System) FactsAndSharedTunnels(ctx context.Context) (plan.Facts, []string, error) {
 	links, err := s.links()
 	if err != nil {
 		return plan.Facts{}, nil, err
@@ -176,7 +178,8 @@ func (s *System) FactsAndSharedTunnels() (plan.Facts, []string, error) {
 		return plan.Facts{}, nil, fmt.Errorf("read hostname: %w", err)
 	}
 	f := plan.Facts{
-		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
+		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), StrictBFD: s.frr.StrictBFD(ctx),
+		Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
 	}
 	for _, l := range links {
 		_, svi := sviOf(l)

@@ -6,12 +6,14 @@ import (
 	"net/netip"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	frrtemplates "github.com/pointsman/pointsman/frr-templates"
+	"github.com/pointsman/pointsman/pkg/frr"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
@@ -19,6 +21,7 @@ import (
 // node is a switch or a machine in a network namespace of its own, with FRR.
 type node struct {
 	name   string
+	number int // of a leaf
 	frr    *frrguest.FRR
 	client *frrsystem.Client
 }
@@ -55,7 +58,7 @@ func ip(t *testing.T, netns string, commands ...string) {
 
 func newFabric(t *testing.T, v frrguest.Version) fabric {
 	t.Helper()
-	var f fabric
+	f := fabric{leaf1: node{number: 1}, leaf2: node{number: 2}}
 	for _, n := range []struct {
 		into *node
 		name string
@@ -84,14 +87,39 @@ func newFabric(t *testing.T, v frrguest.Version) fabric {
 		t.Cleanup(func() { n.client.Close() })
 	}
 	t.Cleanup(func() {
-		for _, command := range []string{"show bgp vrf all summary", "show bgp vrf all neighbors swp1", "show interface swp1", "show running-config"} {
-			if t.Failed() {
-				text, _ := f.leaf1.frr.Shell("-c", command)
-				t.Logf("leaf1: %s\n%s", command, text)
-			}
+		if t.Failed() {
+			f.tell(t)
 		}
 	})
 	return f
+}
+
+// tell logs what the leaves and the machine know of each other.
+func (f fabric) tell(t *testing.T) {
+	for _, n := range []node{f.leaf1, f.leaf2, f.machine} {
+		ports := []string{"eth0", "eth1"}
+		if n.number > 0 {
+			ports = []string{"swp1"}
+		}
+		args := []string{"-c", "show bgp vrf all summary", "-c", "show bfd vrf all peers brief"}
+		for _, port := range ports {
+			args = append(args, "-c", "show bgp vrf all neighbors "+port, "-c", "show interface "+port)
+		}
+		text, err := n.frr.Shell(args...)
+		log, _ := n.frr.Log(0)
+		t.Logf("%s (%v):\n%s\nfrom its log:\n%s", n.name, err, text, about(log, ports...))
+	}
+}
+
+// about are the lines of a log that name one of some ports, without commands.
+func about(log string, ports ...string) string {
+	var out strings.Builder
+	for line := range strings.Lines(log) {
+		if !commandPattern.MatchString(line) && slices.ContainsFunc(ports, func(port string) bool { return strings.Contains(line, port) }) {
+			out.WriteString(line)
+		}
+	}
+	return out.String()
 }
 
 // tenantDevices makes on a leaf what the agent's Linux part makes for two VRFs.
@@ -106,9 +134,9 @@ func tenantDevices(t *testing.T, leaf, loopback string) {
 			fmt.Sprintf("route add unreachable ::/0 table %d metric 4278198272", vlan),
 			fmt.Sprintf("link add vni%d type vxlan id %d local %s dstport 4789 nolearning", vni, vni, loopback),
 			fmt.Sprintf("link set vni%d master bridge", vni),
-			fmt.Sprintf("link add link bridge name vlan%d type vlan id %d", vlan, vlan),
-			fmt.Sprintf("link set vlan%d master Vrf%d", vlan, vni),
-			fmt.Sprintf("link set vlan%d up", vlan), fmt.Sprintf("link set vni%d up", vni),
+			fmt.Sprintf("link add link bridge name Vlan%d type vlan id %d", vlan, vlan),
+			fmt.Sprintf("link set Vlan%d master Vrf%d", vlan, vni),
+			fmt.Sprintf("link set Vlan%d up", vlan), fmt.Sprintf("link set vni%d up", vni),
 		)
 		run(t, "bridge", "-n", leaf, "vlan", "add", "dev", fmt.Sprintf("vni%d", vni), "vid", fmt.Sprint(vlan), "pvid", "untagged")
 		run(t, "bridge", "-n", leaf, "vlan", "add", "dev", "bridge", "vid", fmt.Sprint(vlan), "self")
@@ -118,12 +146,13 @@ func tenantDevices(t *testing.T, leaf, loopback string) {
 // bfdInterval leaves room for a guest whose one CPU is busy elsewhere.
 const bfdInterval = 1000 // milliseconds
 
-// leafInput is a leaf with the machine on swp1 in the VRF of vni; 0 means nobody is there.
-func leafInput(n int, vni netmodel.VNI) frrtemplates.Input {
+// input is a leaf with the machine on swp1 in the VRF of vni; 0 means nobody is there.
+func (n node) input(t *testing.T, vni netmodel.VNI) frrtemplates.Input {
+	t.Helper()
 	in := frrtemplates.Input{
-		Hostname: fmt.Sprintf("leaf%d", n), Role: netmodel.RoleLeaf, ASN: uint32(netmodel.FirstSwitchASN) + uint32(n),
-		RouterID: netip.AddrFrom4([4]byte{10, 0, 0, byte(n)}), Uplinks: []string{"swp9"}, MachinePorts: []string{"swp1"},
-		BFDInterval: bfdInterval,
+		Hostname: n.name, Role: netmodel.RoleLeaf, ASN: uint32(netmodel.FirstSwitchASN) + uint32(n.number),
+		RouterID: netip.AddrFrom4([4]byte{10, 0, 0, byte(n.number)}), Uplinks: []string{"swp9"}, MachinePorts: []string{"swp1"},
+		BFDInterval: bfdInterval, StrictBFD: n.client.StrictBFD(timeout(t, 10*time.Second)),
 	}
 	for _, v := range []netmodel.VNI{ownVNI, foreignVNI} {
 		vrf := frrtemplates.VRF{Name: netmodel.VRFName(v), VNI: v}
@@ -135,6 +164,12 @@ func leafInput(n int, vni netmodel.VNI) frrtemplates.Input {
 		in.VRFs = append(in.VRFs, vrf)
 	}
 	return in
+}
+
+// wish is the configuration of a leaf with the machine in the VRF of vni.
+func (n node) wish(t *testing.T, vni netmodel.VNI) frr.Config {
+	t.Helper()
+	return parse(t, render(t, n.input(t, vni)))
 }
 
 func render(t *testing.T, in frrtemplates.Input) string {
@@ -195,10 +230,10 @@ func (f fabric) up(t *testing.T) {
 		Hostname: "spine", Role: netmodel.RoleSpine, ASN: uint32(netmodel.LastSwitchASN),
 		RouterID: netip.MustParseAddr("10.0.0.101"), Uplinks: []string{"swp1", "swp2"}, BFDInterval: bfdInterval,
 	})))
-	for i, leaf := range []node{f.leaf1, f.leaf2} {
+	for _, leaf := range []node{f.leaf1, f.leaf2} {
 		// A neighbour that is configured while its port is in another VRF is now and then never told the machine's address.
 		ip(t, leaf.name, fmt.Sprintf("link set swp1 master Vrf%d", ownVNI))
-		apply(t, leaf.client, parse(t, render(t, leafInput(i+1, ownVNI))))
+		apply(t, leaf.client, leaf.wish(t, ownVNI))
 	}
 	if out, err := f.machine.frr.Load(rogue); err != nil {
 		t.Fatal(err, out)
