@@ -80,7 +80,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
 	}
-	go (&nudger{sessions: cfg.FRR.Sessions, system: cfg.System, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
+	go (&nudger{sessions: cfg.FRR.Sessions, system: cfg.System, alone: a.loop.BetweenPasses, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
 	a.run(ctx)
 	return nil
 }

@@ -24,8 +24,11 @@ const (
 type nudger struct {
 	sessions func(ctx context.Context) ([]frr.Session, error)
 	system   system.System
-	log      *slog.Logger
-	down     map[string]*wait // by port
+	// alone calls a function while nobody else applies anything. Where a port takes seconds to go down, as on SONiC, the agent would
+	// otherwise see that it is told to be down, and put that right before it was.
+	alone func(func())
+	log   *slog.Logger
+	down  map[string]*wait // by port
 }
 
 type wait struct {
@@ -66,7 +69,7 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 			continue
 		}
 		w.since, w.limit = now, min(2*w.limit, nudgeAtMost)
-		n.bounce(ctx, s)
+		n.alone(func() { n.bounce(ctx, s) })
 	}
 	for port := range n.down {
 		if !seen[port] {

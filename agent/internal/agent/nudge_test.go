@@ -16,7 +16,8 @@ func TestNudge(t *testing.T) {
 	for _, port := range []string{"swp1", "swp2"} {
 		sw.Apply(t.Context(), []plan.Op{plan.SetUp{Device: port, Up: true}})
 	}
-	n := &nudger{system: sw, log: slog.New(slog.DiscardHandler), down: map[string]*wait{}}
+	alone := 0
+	n := &nudger{system: sw, alone: func(f func()) { alone++; f() }, log: slog.New(slog.DiscardHandler), down: map[string]*wait{}}
 	down := []frr.Session{{VRF: "Vrf1", Interface: "swp1", State: "Idle"}, {VRF: "Vrf1", Interface: "swp2", State: "Established", Established: true}}
 	start := time.Unix(0, 0)
 	var bounced []time.Duration
@@ -29,6 +30,9 @@ func TestNudge(t *testing.T) {
 	}
 	if len(bounced) != 2 || bounced[0] != 10*time.Second || bounced[1] != 30*time.Second {
 		t.Errorf("bounced at %v, want 10s and 30s", bounced)
+	}
+	if alone != 2 {
+		t.Errorf("%d of 2 bounces were between passes", alone)
 	}
 	down[0].Established = true
 	n.look(t.Context(), down, start.Add(time.Hour))

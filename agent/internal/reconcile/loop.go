@@ -88,6 +88,8 @@ type Loop struct {
 	noCarrier map[string]bool
 	opened    chan struct{} // a window was opened
 
+	passing sync.Mutex // held by a pass, and by who must not meet one
+
 	// Only Run's goroutine touches these.
 	kept    kept
 	applied map[string]appliedPort
@@ -98,6 +100,13 @@ type Loop struct {
 	fabric  bool          // was there, or is waited for no more
 	holding bool          // ports are held down until then
 	acted   []plan.Result // what the present pass did
+}
+
+// BetweenPasses calls f while no pass is made: for who changes the switch for a moment, which a pass would take for drift.
+func (l *Loop) BetweenPasses(f func()) {
+	l.passing.Lock()
+	defer l.passing.Unlock()
+	f()
 }
 
 // appliedPort is the intent that a port was last read back in.

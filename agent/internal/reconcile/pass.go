@@ -41,6 +41,8 @@ func (r reading) untidied() reading {
 
 // pass looks, does what is to be done, looks again and reports.
 func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
+	l.passing.Lock()
+	defer l.passing.Unlock()
 	started := time.Now()
 	snapshot, in := l.inForce()
 	if !snapshot.Known() {

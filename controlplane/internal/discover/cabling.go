@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
@@ -102,18 +103,68 @@ func list(claims []claim) string {
 }
 
 // mirrors are the ports at which the other machine of a crossed pair is heard: this one is on port p of one leaf and on port q of another,
-// so the other is on q of the first and p of the second. false is that there can be none.
-func mirrors(claims []claim) (a, b Port, ok bool) {
-	if len(claims) != 2 || claims[0].port.Switch == claims[1].port.Switch || claims[0].port.Port == claims[1].port.Port {
+// so the other is on the first's counterpart of q and the second's of p. false is that there can be none.
+func (f Fabric) mirrors(claims []claim) (a, b Port, ok bool) {
+	if len(claims) != 2 || claims[0].port.Switch == claims[1].port.Switch {
 		return Port{}, Port{}, false
 	}
-	return Port{claims[0].port.Switch, claims[1].port.Port}, Port{claims[1].port.Switch, claims[0].port.Port}, true
+	a, b = f.counterpart(claims[1].port, claims[0].port.Switch), f.counterpart(claims[0].port, claims[1].port.Switch)
+	return a, b, b != claims[1].port && a != claims[0].port
+}
+
+// counterpart is the port of another leaf at which a machine is expected that is on this one: that of the same name, or where the leaf's
+// network OS has other names (Ethernet4 is the second port, as swp2 is) that of the same place among the ports for machines.
+func (f Fabric) counterpart(p Port, leaf string) Port {
+	theirs := f.machinePorts(leaf)
+	if slices.Contains(theirs, p.Port) {
+		return Port{leaf, p.Port}
+	}
+	if i := slices.Index(f.machinePorts(p.Switch), p.Port); i >= 0 && i < len(theirs) {
+		return Port{leaf, theirs[i]}
+	}
+	return Port{leaf, p.Port}
+}
+
+// machinePorts are the names of a switch's ports for machines, as they are counted.
+func (f Fabric) machinePorts(id string) []string {
+	var out []string
+	for _, p := range f.Switches[id].Ports {
+		if p.Role == netmodel.PortMachine {
+			out = append(out, p.Name)
+		}
+	}
+	slices.SortFunc(out, countPorts)
+	return out
+}
+
+// countPorts orders swp2 before swp10, and swp2s1 before both swp2s10 and swp10s0.
+func countPorts(a, b string) int {
+	for a != "" && b != "" {
+		headA, numberA, restA := cutNumber(a)
+		headB, numberB, restB := cutNumber(b)
+		if c := cmp.Or(strings.Compare(headA, headB), cmp.Compare(numberA, numberB)); c != 0 {
+			return c
+		}
+		a, b = restA, restB
+	}
+	return strings.Compare(a, b)
+}
+
+// cutNumber divides a name into what is before its first number, that number, and the rest.
+func cutNumber(name string) (head string, number uint64, rest string) {
+	i := strings.IndexAny(name, "0123456789")
+	if i < 0 {
+		return name, 0, ""
+	}
+	digits := name[i : len(name)-len(strings.TrimLeft(name[i:], "0123456789"))]
+	number, _ = strconv.ParseUint(digits, 10, 64)
+	return name[:i], number, name[i+len(digits):]
 }
 
 // crossedFaults finds two machines whose cables to one leaf were exchanged. Only ports in provisioning count: what an allocated port
 // claims blocks nobody.
 func (f Fabric) crossedFaults(claims []claim) []string {
-	a, b, ok := mirrors(claims)
+	a, b, ok := f.mirrors(claims)
 	if !ok || f.Intents[a].Mode != netmodel.ModeProvisioning || f.Intents[b].Mode != netmodel.ModeProvisioning {
 		return nil
 	}

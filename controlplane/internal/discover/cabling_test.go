@@ -116,6 +116,26 @@ func TestWrongCabling(t *testing.T) {
 			}, nil,
 		},
 		{
+			"crossed pairs of leaves with other names", func(f Fabric) {
+				f.unplug(Port{"leaf02", "swp1"})
+				f.unplug(Port{"leaf02", "swp2"})
+				sonic := f.Switches["leaf02"]
+				sonic.Ports = []netmodel.SwitchPort{{Name: "Ethernet12", Role: netmodel.PortMachine}, {Name: "Ethernet8", Role: netmodel.PortMachine}, {Name: "Ethernet0", Role: netmodel.PortUplink}}
+				f.Switches["leaf02"] = sonic
+				for _, port := range []string{"Ethernet8", "Ethernet12"} {
+					p := Port{"leaf02", port}
+					f.Intents[p] = netmodel.PortIntent{Switch: p.Switch, Port: port, Generation: 1, Mode: netmodel.ModeProvisioning}
+					f.Statuses[p] = netmodel.PortStatus{Port: port, AppliedGeneration: 1, Mode: netmodel.ModeProvisioning}
+				}
+				f.cable("a", Port{"leaf01", "swp1"}, Port{"leaf02", "Ethernet12"})
+				f.cable("b", Port{"leaf01", "swp2"}, Port{"leaf02", "Ethernet8"})
+			},
+			map[string]string{
+				"a": "crossed with b: leaf01 swp1 to a lan0, leaf02 Ethernet12 to a lan1, but leaf01 swp2 to b lan0, leaf02 Ethernet8 to b lan1",
+				"b": "crossed with a: leaf01 swp2 to b lan0, leaf02 Ethernet8 to b lan1, but leaf01 swp1 to a lan0, leaf02 Ethernet12 to a lan1",
+			}, nil,
+		},
+		{
 			"crossed pairs of two racks", func(f Fabric) {
 				f.cable("a", Port{"leaf01", "swp1"}, Port{"leaf04", "swp1"})
 				f.cable("c", Port{"leaf03", "swp1"}, Port{"leaf02", "swp1"})

@@ -216,7 +216,7 @@ func (x *Index) lookedAt(m netmodel.Machine, claims []claim) []Port {
 	for _, c := range claims {
 		out = append(out, c.port)
 	}
-	if a, b, ok := mirrors(claims); ok {
+	if a, b, ok := x.f.mirrors(claims); ok {
 		out = append(out, a, b)
 	}
 	for _, p := range x.f.Allocations[m.ID].Ports {
