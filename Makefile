@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-halves e2e-faults bench-apply fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-halves e2e-faults e2e-short bench-apply fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -98,6 +98,11 @@ e2e-halves: build
 e2e-faults: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds; etcd away
 	$(call beside,$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E),out/e2e-away.log,$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E))
+
+E2E_SHORT := ^Test(Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
+e2e-short: export POINTSMAN_FABRIC ?= $(FABRIC)
+e2e-short: build ## the short end-to-end scripts, on another fabric with FABRIC=mixed, sonic, cumulus or linux
+	$(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)
 
 bench-apply: ## measure what changes cost against frr-reload.py, ifreload and metal-core; write bench/out/apply.json
 	@mkdir -p $(BIN)
