@@ -21,9 +21,7 @@ const interfacesFile = "/etc/network/interfaces"
 // has the file to write, against the same file written first and `ifreload -a`.
 func cumulusRows(h *harness, o options) []Measured {
 	h.must(os.WriteFile(interfacesFile, []byte("auto lo\niface lo inet loopback\n"), 0o644))
-	for i := range ports {
-		h.ip("", fmt.Sprintf("link add swp%d type veth peer name m%d", i+1, i+1))
-	}
+	h.addPorts()
 	c := &cumulusBench{harness: h}
 	var err error
 	c.system, err = cumulus.New(cumulus.Options{

@@ -18,12 +18,29 @@ import (
 // ifupdown2 with the port's stanza changed.
 func kernelRows(h *harness, o options) []Measured {
 	h.must(os.WriteFile("/etc/network/interfaces", []byte(interfaces(moveVRFs[0])), 0o644))
-	for i := range ports {
-		h.ip("", fmt.Sprintf("link add swp%d type veth peer name m%d", i+1, i+1))
-	}
+	h.addPorts()
 	h.run("ifreload", "-a")
 	k := newKernelBench(h)
 	return []Measured{k.againstNetlink(50 * o.pairs), k.againstReload(o.pairs)}
+}
+
+// addPorts adds ports, each with a far end. At the end they and the VRFs are taken away: another part has its own.
+func (h *harness) addPorts() {
+	for i := range ports {
+		h.ip("", fmt.Sprintf("link add swp%d type veth peer name m%d", i+1, i+1))
+	}
+	h.Cleanup(func() {
+		for i := range ports {
+			h.ip("", fmt.Sprintf("link del swp%d", i+1))
+		}
+		links, err := netlink.LinkList()
+		h.must(err)
+		for _, l := range links {
+			if l.Type() == "vrf" {
+				h.must(netlink.LinkDel(l))
+			}
+		}
+	})
 }
 
 var moveVRFs = [2]string{"Vrf1001", "Vrf1002"}
