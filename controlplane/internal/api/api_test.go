@@ -184,8 +184,8 @@ func TestAMachinesDay(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.GetProject() != "default" || a.GetGeneration() != 1 || len(a.GetPorts()) != 2 || len(a.GetAttachments()[0].GetAddresses()) != 2 || last(a.GetReceipt()) != apiv1.Phase_PHASE_ALLOCATED {
-		t.Errorf("allocation is %v", a)
+	if a.GetProject() != "default" || a.GetGeneration() != 1 || len(a.GetPorts()) != 2 || len(a.GetAttachments()[0].GetAddresses()) != 2 || a.GetReceipt().GetPhases()[0].GetPhase() != apiv1.Phase_PHASE_ALLOCATED {
+		t.Errorf("allocation is %v", a) // the switches may have answered by now, and its receipt go on
 	}
 	f.await(t, "machine01", apiv1.MachineState_MACHINE_STATE_ALLOCATED)
 	conf, err := f.machines.GetMachineConfig(ctx, &apiv1.GetMachineConfigRequest{Id: "machine01"})
