@@ -24,7 +24,7 @@ const (
 	// routerMACGrace is how long zebra has to enter them itself. If it removes them later, they are entered again.
 	routerMACGrace = 100 * time.Millisecond
 	// routerMACRest is how much longer than a look the pause after it is at least: all routes of all VRFs are looked at.
-	routerMACRest = 9
+	routerMACRest = 49
 	// routerMACPass catches what events missed.
 	routerMACPass = 5 * time.Second
 )
