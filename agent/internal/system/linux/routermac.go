@@ -42,6 +42,7 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 		})
 	}()
 	var before map[tunnelHop]netip.Prefix
+	var wait time.Duration // doubles after routes have changed, as zebra removes late what it entered
 	for {
 		began := time.Now()
 		missing, err := missingRouterMACs()
@@ -55,7 +56,7 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 		}
 		before = missing
 		grace := max(routerMACGrace, routerMACRest*time.Since(began))
-		wait := routerMACPass
+		wait = min(max(2*wait, grace), routerMACPass)
 		if len(missing) > 0 {
 			wait = grace
 		}
@@ -67,6 +68,7 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			if !pause(ctx, grace) {
 				return
 			}
+			wait = 0
 		}
 	}
 }
