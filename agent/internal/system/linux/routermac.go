@@ -25,6 +25,8 @@ const (
 	routerMACGrace = 100 * time.Millisecond
 	// routerMACRest is how much longer than a look the pause after it is at least: all routes of all VRFs are looked at.
 	routerMACRest = 49
+	// routerMACGraceAtMost bounds that, as a look takes long on a busy switch too, and packets wait.
+	routerMACGraceAtMost = 400 * time.Millisecond
 	// routerMACPass catches what events missed.
 	routerMACPass = 5 * time.Second
 )
@@ -55,7 +57,7 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			}
 		}
 		before = missing
-		grace := max(routerMACGrace, routerMACRest*time.Since(began))
+		grace := min(max(routerMACGrace, routerMACRest*time.Since(began)), routerMACGraceAtMost)
 		wait = min(max(2*wait, grace), routerMACPass)
 		if len(missing) > 0 {
 			wait = grace
