@@ -17,7 +17,7 @@ import (
 // kernelRows moves a port of 48 between two VRFs: by the planner's steps against the same requests by themselves, and against
 // ifupdown2 with the port's stanza changed.
 func kernelRows(h *harness, o options) []Measured {
-	h.must(os.WriteFile("/etc/network/interfaces", []byte(interfaces(moveVRFs[0])), 0o644))
+	h.must(os.WriteFile(interfacesFile, []byte(interfaces(moveVRFs[0])), 0o644))
 	h.addPorts()
 	h.run("ifreload", "-a")
 	k := newKernelBench(h)
@@ -136,7 +136,7 @@ func (k *kernelBench) againstReload(pairs int) Measured {
 	var ours, peer []time.Duration
 	for range pairs {
 		ours = append(ours, k.byPlan(1))
-		k.must(os.WriteFile("/etc/network/interfaces", []byte(interfaces(moveVRFs[0])), 0o644))
+		k.must(os.WriteFile(interfacesFile, []byte(interfaces(moveVRFs[0])), 0o644))
 		begin := time.Now()
 		k.run("ifreload", "-a")
 		peer = append(peer, time.Since(begin))

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
@@ -133,32 +132,8 @@ func (f Fabric) machinePorts(id string) []string {
 			out = append(out, p.Name)
 		}
 	}
-	slices.SortFunc(out, countPorts)
+	slices.SortFunc(out, netmodel.ComparePortNames)
 	return out
-}
-
-// countPorts orders swp2 before swp10, and swp2s1 before both swp2s10 and swp10s0.
-func countPorts(a, b string) int {
-	for a != "" && b != "" {
-		headA, numberA, restA := cutNumber(a)
-		headB, numberB, restB := cutNumber(b)
-		if c := cmp.Or(strings.Compare(headA, headB), cmp.Compare(numberA, numberB)); c != 0 {
-			return c
-		}
-		a, b = restA, restB
-	}
-	return strings.Compare(a, b)
-}
-
-// cutNumber divides a name into what is before its first number, that number, and the rest.
-func cutNumber(name string) (head string, number uint64, rest string) {
-	i := strings.IndexAny(name, "0123456789")
-	if i < 0 {
-		return name, 0, ""
-	}
-	digits := name[i : len(name)-len(strings.TrimLeft(name[i:], "0123456789"))]
-	number, _ = strconv.ParseUint(digits, 10, 64)
-	return name[:i], number, name[i+len(digits):]
 }
 
 // crossedFaults finds two machines whose cables to one leaf were exchanged. Only ports in provisioning count: what an allocated port

@@ -1,16 +1,15 @@
 package cumulus
 
 import (
-	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/cumulus/interfaces"
+	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
 // stanzas are a kernel in ifupdown2's words: what it would make the same of. Each has what netlink sets and nothing else. What
@@ -119,15 +118,5 @@ func onOff(on bool) string {
 
 // portsOf are the ports as they are counted: swp2 before swp10.
 func portsOf(k plan.Kernel) []string {
-	number := func(name string) (n, sub int) {
-		whole, part, _ := strings.Cut(strings.TrimPrefix(name, "swp"), "s")
-		n, _ = strconv.Atoi(whole)
-		sub, _ = strconv.Atoi(part)
-		return n, sub
-	}
-	return slices.SortedFunc(maps.Keys(k.Ports), func(a, b string) int {
-		an, as := number(a)
-		bn, bs := number(b)
-		return cmp.Or(cmp.Compare(an, bn), cmp.Compare(as, bs), cmp.Compare(a, b))
-	})
+	return slices.SortedFunc(maps.Keys(k.Ports), netmodel.ComparePortNames)
 }

@@ -20,7 +20,7 @@ func TestMgmtdSurvives(t *testing.T) { frrguest.Each(t, testMgmtdSurvives) }
 
 func testMgmtdSurvives(t *testing.T, v frrguest.Version) {
 	if !v.HasMgmtd() {
-		t.Skip("MGMTD IS NOT TRIED: this FRR has none; POINTSMAN_FRR=10.3 takes one that has")
+		t.Skip("MGMTD IS NOT TRIED: this FRR has none; make test tries it with POINTSMAN_FRR=10.3")
 	}
 	daemons, client := start(t, v, "")
 	apply(t, client, parse(t, golden(t, "leaf")))
