@@ -23,7 +23,9 @@ func openFRR(found identify.OS, cfg config.Config, log *slog.Logger) (client *fr
 		client = frr.New(o)
 		return client, client
 	}
-	if _, err := os.Stat(filepath.Dir(sonic.DefaultFRRConfig)); err == nil && o.ConfigFile == config.Default().FRR.ConfigFile {
+	mapped := filepath.Dir(sonic.DefaultFRRConfig)
+	_, err := os.Stat(mapped)
+	if err == nil && o.ConfigFile == config.Default().FRR.ConfigFile {
 		o.ConfigFile = sonic.DefaultFRRConfig
 	}
 	container, ok := sonic.FindContainer(o.Dir, socketLink)
@@ -32,6 +34,9 @@ func openFRR(found identify.OS, cfg config.Config, log *slog.Logger) (client *fr
 		return client, client
 	}
 	o.Dir = container.Link
+	if err == nil {
+		o.Elsewhere = container.Programs(mapped)
+	}
 	client = frr.New(o)
 	return client, container.Followed(client)
 }

@@ -40,9 +40,8 @@ type Options struct {
 	ConfigFile string
 	// Writer is WriterVTY, the default, WriterShell or WriterReload. What FRR does not know is tried by the next.
 	Writer string
-	// Command goes in front of FRR's own programs, vtysh and frr-reload.py, where they are not on this system itself: "chroot", a directory.
-	// Files are handed to them by name, so /tmp must be the same on both sides.
-	Command []string
+	// Elsewhere is where FRR's own programs, vtysh and frr-reload.py, are run, when that is not on this system itself.
+	Elsewhere Elsewhere
 	// DeviceWait is how long zebra may take to hear of a new device, a VRF's or a VNI's, before all goes on without; 0 means 5 s, less does
 	// not wait at all.
 	DeviceWait time.Duration
@@ -53,7 +52,7 @@ type Options struct {
 // anew when a daemon restarted.
 type Client struct {
 	dir, configFile, writer string
-	command                 []string
+	elsewhere               Elsewhere
 	deviceWait              time.Duration
 	log                     *slog.Logger
 	daemons                 map[string]*daemon
@@ -85,7 +84,7 @@ var optional = map[string]bool{staticd: true, mgmtd: true}
 // New returns a client. It does not connect.
 func New(o Options) *Client {
 	c := &Client{
-		dir: o.Dir, configFile: o.ConfigFile, writer: cmp.Or(o.Writer, WriterVTY), command: o.Command, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
+		dir: o.Dir, configFile: o.ConfigFile, writer: cmp.Or(o.Writer, WriterVTY), elsewhere: o.Elsewhere, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
 		known: routes{zebra, zebra}, left: map[string][]string{}, daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
 		device: func(planned string) string { return planned },
 	}

@@ -1,6 +1,7 @@
 package frr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -66,8 +67,8 @@ func (c *Client) setFailed(changes []frr.Change) {
 // applyByShell has vtysh carry changes out, and reads back what became of each.
 func (c *Client) applyByShell(ctx context.Context, changes []frr.Change) []error {
 	return c.readBack(ctx, changes, func(frr.Config) error {
-		return withFile(frr.Script(changes), func(path string) error {
-			cmd, err := c.program(ctx, "vtysh", "--vty_socket", c.dir, "-f", path)
+		return c.elsewhere.withFile(frr.Script(changes), func(path string) error {
+			cmd, err := c.elsewhere.program(ctx, "vtysh", "--vty_socket", cmp.Or(c.elsewhere.Sockets, c.dir), "-f", path)
 			if err != nil {
 				return err
 			}

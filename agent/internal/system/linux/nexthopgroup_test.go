@@ -19,7 +19,7 @@ func TestKeepNexthopGroups(t *testing.T) { frrguest.Each(t, testKeepNexthopGroup
 func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
 	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	daemons := v.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Command: daemons.Command()})
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
 	for port := 1; port <= 2; port++ {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/agent/internal/system/linux"
 	"github.com/pointsman/pointsman/pkg/frr"
 )
@@ -35,6 +36,15 @@ type Container struct {
 func FindContainer(beside, link string) (c Container, ok bool) {
 	docker, err := exec.LookPath("docker")
 	return Container{Name: "bgp", Beside: beside, Link: link, Docker: docker}, err == nil
+}
+
+// Programs is where FRR's own programs are run, which are in the container only. Files are handed to them in the directory of FRR's
+// configuration, which the container has as its own.
+func (c Container) Programs(configDir string) frrsystem.Elsewhere {
+	const there = "/etc/frr"
+	return frrsystem.Elsewhere{
+		Command: []string{c.Docker, "exec", "-i", c.Name}, Sockets: "/var/run/frr", ConfigDir: there, Files: configDir, FilesThere: there,
+	}
 }
 
 // zebraSocket is the socket that is there if any is.

@@ -42,7 +42,7 @@ var _ conformance.Switch = (*Switch)(nil)
 func New(t *testing.T, open func(*Switch) (Backend, error)) *Switch {
 	t.Helper()
 	s := &Switch{Devices: NewDevices(t), Daemons: frrguest.Versions()[0].Start(t, ""), open: open}
-	s.Client = frr.New(frr.Options{Dir: s.Daemons.Dir, ConfigFile: filepath.Join(s.Daemons.Dir, "frr.conf"), Command: s.Daemons.Command()})
+	s.Client = frr.New(frr.Options{Dir: s.Daemons.Dir, ConfigFile: filepath.Join(s.Daemons.Dir, "frr.conf"), Elsewhere: frr.Elsewhere{Command: s.Daemons.Command()}})
 	t.Cleanup(func() { s.Client.Close() })
 	return s
 }

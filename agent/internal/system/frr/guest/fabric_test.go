@@ -83,7 +83,7 @@ func newFabric(t *testing.T, v frrguest.Version) fabric {
 	ip(t, "m1", "addr add 10.1.0.1/32 dev lo", "addr add fd00:1::1/128 dev lo", "addr add 10.9.9.9/32 dev lo")
 	for _, n := range []*node{&f.spine, &f.leaf1, &f.leaf2, &f.machine} {
 		n.frr = v.Start(t, n.name)
-		n.client = frrsystem.New(frrsystem.Options{Dir: n.frr.Dir, ConfigFile: filepath.Join(n.frr.Dir, "frr.conf"), Command: n.frr.Command()})
+		n.client = frrsystem.New(frrsystem.Options{Dir: n.frr.Dir, ConfigFile: filepath.Join(n.frr.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: n.frr.Command()}})
 		t.Cleanup(func() { n.client.Close() })
 	}
 	t.Cleanup(func() {

@@ -31,7 +31,7 @@ func testFallbacks(t *testing.T, v frrguest.Version) {
 		t.Run(name, func(t *testing.T) {
 			client := frrsystem.New(frrsystem.Options{
 				Dir: doors(t, daemons, regexp.MustCompile("^(no )?(ip prefix-list|route-map) ")), ConfigFile: filepath.Join(daemons.Dir, "frr.conf"),
-				DeviceWait: 50 * time.Millisecond, Command: behind(daemons, broken),
+				DeviceWait: 50 * time.Millisecond, Elsewhere: frrsystem.Elsewhere{Command: behind(daemons, broken)},
 			})
 			t.Cleanup(func() { client.Close() })
 			want := parse(t, golden(t, "leaf"))

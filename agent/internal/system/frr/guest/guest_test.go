@@ -46,7 +46,7 @@ func start(t *testing.T, v frrguest.Version, writer string) (*frrguest.FRR, *frr
 	t.Helper()
 	daemons := v.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{
-		Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer, Command: daemons.Command(),
+		Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Writer: writer, Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()},
 		DeviceWait: 50 * time.Millisecond, // there are no devices
 	})
 	t.Cleanup(func() { client.Close() })
