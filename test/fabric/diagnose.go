@@ -55,6 +55,7 @@ func (f *Fabric) Diagnose(ctx context.Context, w io.Writer, nodes ...string) {
 			service = "host"
 		}
 		logs, err := f.Lab.Logs(ctx, n, service)
+		section(n+": log of "+service+", but what was done", string(tail([]byte(withoutDone(logs)), 12000)), nil)
 		section(n+": log of "+service, string(tail([]byte(logs), 8000)), err)
 		if service == "agent" {
 			text, err := f.Lab.Run(ctx, n, "timeout", "20", "pointsman-agent", "plan", "--config", "/etc/pointsman/agent.yaml")
@@ -89,4 +90,15 @@ func (f *Fabric) diagnoseAPI(ctx context.Context, section func(name, text string
 	}
 	switches, err := f.API.Switches.ListSwitches(ctx, &apiv1.ListSwitchesRequest{})
 	section("switches", protojson.MarshalOptions{Multiline: true}.Format(switches), err)
+}
+
+// withoutDone is an agent's log without the many lines that name what it did.
+func withoutDone(log string) string {
+	var kept strings.Builder
+	for line := range strings.Lines(log) {
+		if !strings.Contains(line, " msg=did ") {
+			kept.WriteString(line)
+		}
+	}
+	return kept.String()
 }

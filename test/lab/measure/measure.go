@@ -136,11 +136,10 @@ func (e *end) close() {
 
 // send sends a packet of tick n. One that the kernel refuses, having no route, is lost like any other.
 func (e *end) send(n int) {
-	i := n % Flows
-	number := uint64(hello)
+	i, number := n%Flows, uint64(hello)
 	e.mu.Lock()
 	if e.heard {
-		number = uint64(e.sent)
+		i, number = e.sent%Flows, uint64(e.sent) // a flow is known by its numbers, however many ticks were missed
 		e.sent++
 	}
 	e.mu.Unlock()
