@@ -21,10 +21,15 @@ type Outage struct {
 	Sent, Lost int
 	Gap        time.Duration // the longest time in which no packet of one flow came
 	Outage     time.Duration // the longest time in which a flow lost packets
+	OutageFrom time.Time     // when it began
 }
 
 func (o Outage) String() string {
-	return fmt.Sprintf("%s to %s (%s): %d sent, %d lost, outage %d ms, longest gap %d ms", o.From, o.To, o.Target, o.Sent, o.Lost, o.Outage.Milliseconds(), o.Gap.Milliseconds())
+	text := fmt.Sprintf("%s to %s (%s): %d sent, %d lost, outage %d ms, longest gap %d ms", o.From, o.To, o.Target, o.Sent, o.Lost, o.Outage.Milliseconds(), o.Gap.Milliseconds())
+	if o.Outage > 0 {
+		text += " (outage from " + o.OutageFrom.UTC().Format("15:04:05.000") + ")" // to be found in the logs
+	}
+	return text
 }
 
 // Measurement runs between two machines until Stop.
@@ -98,7 +103,7 @@ func (m *Measurement) Stop() ([]Outage, error) {
 			received := got[1-i].reports[j]
 			out = append(out, Outage{
 				From: m.machines[i], To: m.machines[1-i], Target: sent.Remote, Sent: sent.Sent,
-				Lost: sent.Sent - received.Received, Gap: received.Gap, Outage: received.Outage,
+				Lost: sent.Sent - received.Received, Gap: received.Gap, Outage: received.Outage, OutageFrom: received.OutageFrom,
 			})
 			if sent.Sent == 0 || received.Received == 0 {
 				return nil, fmt.Errorf("measure: nothing came from %s at %s", m.machines[i], sent.Remote)

@@ -40,6 +40,8 @@ type Report struct {
 	// Outage is the longest time in which a flow lost packets: what came late because the guest stood still is none, nor is a
 	// burst of what a sender that stood still had to make up for.
 	Outage time.Duration
+	// OutageFrom is when the packet before it came.
+	OutageFrom time.Time
 }
 
 // Run measures until ctx ends and returns a report for each path.
@@ -179,8 +181,7 @@ func (e *end) note(flow int, number uint64, at time.Time) {
 
 // outage is the longest run of packets of one flow that never came. It is no longer than the time between those around it: a burst may
 // be lost in no time.
-func (e *end) outage() time.Duration {
-	var longest time.Duration
+func (e *end) outage() (longest time.Duration, from time.Time) {
 	for _, last := range e.last {
 		var before arrival
 		for number := last.number % Flows; number <= last.number; number += Flows {
@@ -189,12 +190,14 @@ func (e *end) outage() time.Duration {
 				continue
 			}
 			if missing := (number-before.number)/Flows - 1; !before.at.IsZero() && missing > 0 {
-				longest = max(longest, min(at.Sub(before.at), time.Duration(missing+1)*Flows*Interval))
+				if lasted := min(at.Sub(before.at), time.Duration(missing+1)*Flows*Interval); lasted > longest {
+					longest, from = lasted, before.at
+				}
 			}
 			before = arrival{at, number}
 		}
 	}
-	return longest
+	return longest, from
 }
 
 // report closes the books. A flow that was silent to the end has its gap until then.
@@ -202,11 +205,15 @@ func (e *end) report() Report {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.finished = true
-	now, outage := time.Now().Add(-linger), e.outage()
+	now := time.Now().Add(-linger)
+	outage, from := e.outage()
 	for _, last := range e.last {
 		if gap := now.Sub(last.at); !last.at.IsZero() && gap > linger { // the ends do not stop at the same moment
-			e.longest, outage = max(e.longest, gap), max(outage, gap)
+			e.longest = max(e.longest, gap)
+			if gap > outage {
+				outage, from = gap, last.at
+			}
 		}
 	}
-	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest, Outage: outage}
+	return Report{Local: e.path.Local, Remote: e.path.Remote, Sent: e.sent, Received: len(e.seen), Gap: e.longest, Outage: outage, OutageFrom: from}
 }

@@ -65,8 +65,8 @@ func TestOutage(t *testing.T) {
 		for _, a := range tc.arrivals {
 			e.note(0, a.number, a.at)
 		}
-		if e.longest != tc.gap*time.Millisecond || e.outage() != tc.outage*time.Millisecond {
-			t.Errorf("%s: gap %v and outage %v, want %d and %d ms", name, e.longest, e.outage(), tc.gap, tc.outage)
+		if outage, from := e.outage(); e.longest != tc.gap*time.Millisecond || outage != tc.outage*time.Millisecond || from.IsZero() != (outage == 0) {
+			t.Errorf("%s: gap %v and outage %v from %v, want %d and %d ms", name, e.longest, outage, from, tc.gap, tc.outage)
 		}
 	}
 }
