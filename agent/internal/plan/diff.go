@@ -87,21 +87,22 @@ func (d *difference) move(ops ...Op)   { d.moved = append(d.moved, ops...) }
 func (d *difference) raise(ops ...Op)  { d.raised = append(d.raised, ops...) }
 func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
 
-// additions come in the order in which one needs the other.
+// additions come in the order in which one needs the other. A VNI comes before its SVI and goes after it: when an SVI comes or goes whose VLAN
+// has no VNI at that moment, FRR 9 and later take another tenant's for it, and that one's routes lead into the wrong VRF (FRR issue 23028).
 func (d *difference) additions() {
 	d.switchSysctls()
 	d.rules()
 	d.loopback()
 	d.vrfs()
 	d.bridge()
-	d.svis()
 	d.vnis()
+	d.svis()
 	d.deviceSysctls()
 }
 
 func (d *difference) removals() {
-	d.staleVNIs()
 	d.staleSVIs()
+	d.staleVNIs()
 	d.staleBridgeVLANs()
 	d.staleVRFs()
 	d.staleLoopback()

@@ -1,6 +1,8 @@
 package linux
 
 import (
+	"encoding/json"
+	"fmt"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/plan"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
+	"github.com/pointsman/pointsman/pkg/netmodel"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
 
@@ -83,6 +86,51 @@ func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 	}
 	t.Logf("observe, plan, apply, observe: %v", applied)
 	t.Logf("from the plan to the route in the kernel: %v", took)
+}
+
+// TestVNIsKeepTheirSVIs: whatever tenants come and go around it, FRR leads a tenant's routes into that tenant's VRF. zebra 9 and later takes an SVI
+// that comes or goes without a VNI in its VLAN for that of another VNI.
+func TestVNIsKeepTheirSVIs(t *testing.T) { frrguest.Each(t, testVNIsKeepTheirSVIs) }
+
+func testVNIsKeepTheirSVIs(t *testing.T, v frrguest.Version) {
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
+	daemons := v.Start(t, "")
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
+	t.Cleanup(func() { client.Close() })
+	l.open(client)
+	first, second, third := tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2), tenantPort("swp2", 104003, 3)
+	for i, ports := range [][]netmodel.PortIntent{{first}, {first, second}, {first, third}, {first}, {first, second}, {second}, {first, second}} {
+		l.converge(leafIntent(ports...))
+		for _, p := range ports {
+			check := func() error { return l.routedBy(daemons, p) }
+			err := check()
+			for deadline := time.Now().Add(5 * time.Second); err != nil && time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+				err = check()
+			}
+			if err != nil {
+				t.Errorf("change %d: %v", i, err)
+			}
+		}
+	}
+}
+
+// routedBy looks for the device by which FRR routes into the tunnel of a port's VNI: an SVI in the port's VRF.
+func (l *leaf) routedBy(daemons *frrguest.FRR, p netmodel.PortIntent) error {
+	said, err := daemons.Shell("-c", fmt.Sprintf("show evpn vni %d json", uint32(p.VNI)))
+	if err != nil {
+		return err
+	}
+	var vni struct {
+		SVI   string `json:"sviIntf"`
+		State string `json:"state"`
+	}
+	if err := json.Unmarshal([]byte(said), &vni); err != nil {
+		return fmt.Errorf("%w: %s", err, said)
+	}
+	if link := l.IP("-o link show master %s", p.VRF); vni.State != "Up" || !strings.Contains(link, " "+vni.SVI+"@") {
+		return fmt.Errorf("FRR routes into VNI %d, which is %s, by %s, and %s has\n%s", p.VNI, vni.State, vni.SVI, p.VRF, link)
+	}
+	return nil
 }
 
 // startMachine starts FRR as the machine on swp1.
