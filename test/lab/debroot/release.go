@@ -30,9 +30,9 @@ var Debian13 = Release{Name: "debian13", Suites: []string{"trixie", "trixie-secu
 // Unstable has whatever FRR is newest. Its root is kept as it was first made.
 var Unstable = Release{Name: "unstable", Suites: []string{"sid"}, Packages: ofSwitches}
 
-// ofSwitches are FRR, what vtysh and frr-reload.py need, and what people look at a switch with.
+// ofSwitches are FRR, what vtysh and frr-reload.py need, what Cumulus Linux and SONiC configure a switch by, and what people look at one with.
 var ofSwitches = []string{
-	"frr", "frr-pythontools", "bash", "coreutils", "util-linux", "findutils", "grep", "sed", "hostname", "procps",
+	"frr", "frr-pythontools", "ifupdown2", "redis-server", "bash", "coreutils", "util-linux", "findutils", "grep", "sed", "hostname", "procps",
 	"iproute2", "iputils-ping", "ethtool", "tcpdump", "socat", "jq", "nftables", "conntrack",
 }
 
