@@ -88,7 +88,7 @@ func (d *difference) raise(ops ...Op)  { d.raised = append(d.raised, ops...) }
 func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
 
 // additions come in the order in which one needs the other. A VNI comes before its SVI and goes after it: when an SVI comes or goes whose VLAN
-// has no VNI at that moment, FRR 9 and later take another tenant's for it, and that one's routes lead into the wrong VRF (FRR issue 23028).
+// has no VNI at that moment, FRR 10.3 takes it for that of another tenant's VNI, whose routes then lead into the wrong VRF (FRR issue 23028).
 func (d *difference) additions() {
 	d.switchSysctls()
 	d.rules()

@@ -33,6 +33,8 @@ type Routing interface {
 	NexthopGroups(ctx context.Context) (map[uint32][]uint32, error)
 	// RouterMACs are the router MACs that VTEPs announce with exactly this prefix: by whose route has the route target of the VNI, or any.
 	RouterMACs(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error)
+	// TunnelSVIs are the devices by which FRR routes into VNIs, "" where it has none; nothing where it is known not to be wrong about them.
+	TunnelSVIs(ctx context.Context) (map[netmodel.VNI]string, error)
 }
 
 // System is one network operating system.

@@ -39,16 +39,9 @@ func (c *Client) versionOf(ctx context.Context, d *daemon) (string, error) {
 	return version, err
 }
 
-// strictBFD reads versions such as "8.4.4", "10.3", "10.3.1" and "10.2.2_git".
+// strictBFD says which versions are strict.
 func strictBFD(version string) bool {
-	var numbers [3]int
-	for i, part := range strings.SplitN(version, ".", len(numbers)) {
-		end := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' })
-		if end >= 0 {
-			part = part[:end]
-		}
-		numbers[i], _ = strconv.Atoi(part) // none is 0
-	}
+	numbers := versionNumbers(version)
 	switch [2]int(numbers[:2]) {
 	case [2]int{10, 2}:
 		return numbers[2] < 3
@@ -56,4 +49,16 @@ func strictBFD(version string) bool {
 		return numbers[2] < 1
 	}
 	return false
+}
+
+// versionNumbers reads versions such as "8.4.4", "10.3", "10.3.1" and "10.2.2_git".
+func versionNumbers(version string) (numbers [3]int) {
+	for i, part := range strings.SplitN(version, ".", len(numbers)) {
+		end := strings.IndexFunc(part, func(r rune) bool { return r < '0' || r > '9' })
+		if end >= 0 {
+			part = part[:end]
+		}
+		numbers[i], _ = strconv.Atoi(part) // none is 0
+	}
+	return numbers
 }

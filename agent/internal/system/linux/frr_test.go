@@ -1,6 +1,7 @@
 package linux
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/netip"
@@ -88,7 +89,7 @@ func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 	t.Logf("from the plan to the route in the kernel: %v", took)
 }
 
-// TestVNIsKeepTheirSVIs: whatever tenants come and go around it, FRR leads a tenant's routes into that tenant's VRF. zebra 9 and later takes an SVI
+// TestVNIsKeepTheirSVIs: whatever tenants come and go around it, FRR leads a tenant's routes into that tenant's VRF. zebra 10.3 takes an SVI
 // that comes or goes without a VNI in its VLAN for that of another VNI.
 func TestVNIsKeepTheirSVIs(t *testing.T) { frrguest.Each(t, testVNIsKeepTheirSVIs) }
 
@@ -111,6 +112,48 @@ func testVNIsKeepTheirSVIs(t *testing.T, v frrguest.Version) {
 				t.Errorf("change %d: %v", i, err)
 			}
 		}
+	}
+}
+
+// TestKeepSVIs: an SVI that comes without a VNI, as SONiC and operators make them, takes another tenant's VNI in FRR 10.3, and that one gets its own back.
+func TestKeepSVIs(t *testing.T) { frrguest.Each(t, testKeepSVIs) }
+
+func testKeepSVIs(t *testing.T, v frrguest.Version) {
+	l := &leaf{Devices: kernelbench.NewDevices(t)}
+	daemons := v.Start(t, "")
+	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
+	t.Cleanup(func() { client.Close() })
+	l.open(client)
+	tenant := tenantPort("swp1", 104001, 1)
+	l.converge(leafIntent(tenant))
+	within := func(limit time.Duration, wrong bool) (err error) {
+		for deadline := time.Now().Add(limit); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
+			if err = l.routedBy(daemons, tenant); (err != nil) == wrong {
+				break
+			}
+		}
+		return err
+	}
+	if err := within(5*time.Second, false); err != nil {
+		t.Fatal(err)
+	}
+	before := l.IP("-o link show dev Vlan1000")
+	l.IP("link add Vlan1099 link bridge type vlan id 1099")
+	t.Cleanup(func() { l.IP("link del Vlan1099") })
+	l.Command("bridge vlan add vid 1099 dev bridge self")
+	l.IP("link set Vlan1099 up")
+	mistaken := within(2*time.Second, true) != nil
+	if knows := v.Name != "8.4.4"; mistaken != knows { // the control
+		t.Errorf("FRR %s takes an SVI for another VNI's: %t", v.Name, mistaken)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 8*sviGrace) // here, as the namespace is this thread's
+	defer cancel()
+	l.KeepSVIs(ctx, client.TunnelSVIs)
+	if err := within(5*time.Second, false); err != nil {
+		t.Error(err)
+	}
+	if after := l.IP("-o link show dev Vlan1000"); after != before {
+		t.Errorf("the SVI is not as before:\n%s%s", before, after)
 	}
 }
 

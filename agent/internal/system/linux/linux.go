@@ -110,11 +110,12 @@ func New(o Options) (*System, error) {
 // UseTemplates implements system.Switch.
 func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 
-// Keep implements system.Switch: router MACs and groups of next hops are kept.
+// Keep implements system.Switch: router MACs, groups of next hops and the SVIs of VNIs are kept.
 func (s *System) Keep(ctx context.Context, r system.Routing) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.KeepRouterMACs(ctx, r) })
 	wg.Go(func() { s.KeepNexthopGroups(ctx, r.NexthopGroups) })
+	wg.Go(func() { s.KeepSVIs(ctx, r.TunnelSVIs) })
 	wg.Wait()
 }
 

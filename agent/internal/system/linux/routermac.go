@@ -34,15 +34,7 @@ const (
 // KeepRouterMACs enters what zebra has lost until ctx ends. The router MAC is what the VTEP announces with the route: switches of one fabric
 // have theirs from different places.
 func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
-	wake := make(chan struct{}, 1)
-	go func() {
-		_ = s.WatchRoutes(ctx, func(uint32, netip.Prefix) {
-			select {
-			case wake <- struct{}{}:
-			default:
-			}
-		})
-	}()
+	wake := s.routesChanged(ctx)
 	var before map[tunnelHop]netip.Prefix
 	var wait time.Duration // doubles after routes have changed, as zebra removes late what it entered
 	for {
@@ -73,6 +65,20 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			wait = 0
 		}
 	}
+}
+
+// routesChanged has something for as long as routes changed that it was not asked about.
+func (s *System) routesChanged(ctx context.Context) <-chan struct{} {
+	wake := make(chan struct{}, 1)
+	go func() {
+		_ = s.WatchRoutes(ctx, func(uint32, netip.Prefix) {
+			select {
+			case wake <- struct{}{}:
+			default:
+			}
+		})
+	}()
+	return wake
 }
 
 func pause(ctx context.Context, d time.Duration) bool {

@@ -22,6 +22,8 @@ type announced struct {
 
 func (announced) NexthopGroups(context.Context) (map[uint32][]uint32, error) { return nil, nil }
 
+func (announced) TunnelSVIs(context.Context) (map[netmodel.VNI]string, error) { return nil, nil }
+
 func (a announced) RouterMACs(_ context.Context, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error) {
 	if vni != a.vni || prefix != a.prefix {
 		return nil, nil
