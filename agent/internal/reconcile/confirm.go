@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/pointsman/pointsman/agent/internal/intent"
 )
 
 const (
@@ -13,13 +15,14 @@ const (
 	askTimeout   = time.Second
 )
 
-// watchChange opens a window for a change that is about to be applied.
-func (l *Loop) watchChange(c change) {
+// watchChange opens a window for a change, of a snapshot, that is about to be applied.
+func (l *Loop) watchChange(c change, of intent.Snapshot) {
 	if l.cfg.Health == nil || len(c.to) == 0 {
 		return
 	}
 	w := newWindow(c, time.Now().Add(l.cfg.ConfirmWindow), l.cfg.Health.Sessions(), l.cfg.Health.Connected())
 	l.mu.Lock()
+	w.excuse(movedOn(of, l.snapshot))
 	l.windows = append(l.windows, w)
 	l.mu.Unlock()
 	select {
@@ -28,7 +31,24 @@ func (l *Loop) watchChange(c change) {
 	}
 }
 
-// excuse tells open windows that the sessions of some ports go because their own intents moved on.
+// movedOn are the ports whose own intents moved on from one snapshot to another. Their sessions may go before this switch has done its part, as the
+// machine is told, too, and a busy switch is not that fast.
+func movedOn(from, to intent.Snapshot) change {
+	c := change{to: map[string]uint64{}}
+	for port, now := range to.Intent.Ports {
+		if before, known := from.Intent.Ports[port]; known && before.Generation != now.Generation {
+			c.to[port] = now.Generation
+		}
+	}
+	for port := range from.Intent.Ports {
+		if _, still := to.Intent.Ports[port]; !still {
+			c.to[port] = 0
+		}
+	}
+	return c
+}
+
+// excuse tells open windows that the sessions of some ports go because they are changed.
 func (l *Loop) excuse(c change) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,12 +1,14 @@
 package reconcile
 
 import (
+	"context"
 	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
+	"github.com/pointsman/pointsman/agent/internal/system"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
@@ -166,6 +168,53 @@ func TestAReleaseMeanwhileIsNoHarm(t *testing.T) {
 				synctest.Wait()
 				if s := b.port("swp1"); s.RevertedGeneration != 0 || s.AppliedGeneration != 2 {
 					t.Fatalf("lost first: %v: %+v", lostFirst, s)
+				}
+			}
+			b.expect("released", "swp2", 3, netmodel.ModeProvisioning, "")
+			stop()
+		})
+	}
+}
+
+// busy takes long for what it does.
+type busy struct {
+	system.System
+	takes time.Duration
+}
+
+func (s *busy) Apply(ctx context.Context, ops []plan.Op) []plan.Result {
+	time.Sleep(s.takes)
+	return s.System.Apply(ctx, ops)
+}
+
+// A machine is released, and says so by its silence, while the switch is still about the change before.
+func TestAReleaseThatASwitchIsNotYetAboutIsNoHarm(t *testing.T) {
+	for _, toldFirst := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			b := newBench(t)
+			sw := &busy{System: b.sw}
+			stop := b.start(sw)
+			b.want(inVRF("swp2", 2, 100001))
+			synctest.Wait()
+			b.carrier("swp2", true)
+			b.session("swp2", true, "")
+			time.Sleep(10 * time.Second)
+			sw.takes = 2 * lossGrace
+			b.want(inVRF("swp1", 2, 100001))
+			time.Sleep(lossGrace / 4)
+			if toldFirst {
+				b.want(provisioning("swp2", 3))
+			}
+			b.session("swp2", false, "Hold Timer Expired")
+			time.Sleep(lossGrace / 4)
+			if !toldFirst {
+				b.want(provisioning("swp2", 3))
+			}
+			for range 600 {
+				time.Sleep(confirmEvery)
+				synctest.Wait()
+				if s := b.port("swp1"); s.RevertedGeneration != 0 {
+					t.Fatalf("told first: %v: %+v", toldFirst, s)
 				}
 			}
 			b.expect("released", "swp2", 3, netmodel.ModeProvisioning, "")

@@ -137,7 +137,11 @@ func New(cfg Config) (*Loop, error) {
 // SetIntent puts a snapshot in force and wakes the loop. It does not block.
 func (l *Loop) SetIntent(s intent.Snapshot) {
 	l.mu.Lock()
+	moved := movedOn(l.snapshot, s)
 	l.snapshot = s
+	for _, w := range l.windows {
+		w.excuse(moved)
+	}
 	l.mu.Unlock()
 	l.kicks.kick("intent", urgent)
 }

@@ -60,7 +60,7 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 	change := l.changeOf(in)
 	l.excuse(change)
 	if did {
-		l.watchChange(change)
+		l.watchChange(change, snapshot)
 		told := func(r reading, done []plan.Result) { l.report(snapshot, in, r, judge(r, done)) }
 		if read, results, err = l.act(ctx, log, in, read, told); err != nil {
 			return l.blind(log, err)
