@@ -3,6 +3,7 @@ package debroot
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 )
 
@@ -16,25 +17,26 @@ type Release struct {
 	Packages []string
 }
 
-// Debian12 is the root that the guest boots: all programs of switches and machines, FRR 8.4.4 among them.
-var Debian12 = Release{Name: "debian12", Suites: []string{"bookworm", "bookworm-security"}, Packages: []string{
-	"user-mode-linux", "kmod", "bash", "coreutils", "util-linux", "mount", "findutils", "grep", "sed", "gawk", "diffutils", "less", "hostname",
+// tools are what people, and tests, look at a node with.
+var tools = []string{
+	"bash", "coreutils", "util-linux", "mount", "findutils", "grep", "sed", "gawk", "diffutils", "less", "hostname",
 	"procps", "psmisc", "lsof", "strace", "jq", "curl", "ca-certificates",
 	"iproute2", "iputils-ping", "iputils-arping", "traceroute", "ethtool", "tcpdump", "socat", "netcat-openbsd", "iperf3", "bridge-utils",
-	"frr", "frr-pythontools", "bird2", "lldpd", "redis-server", "ifupdown2", "nftables", "conntrack", "conntrackd",
-}}
+}
+
+// ofSwitches are FRR, what vtysh and frr-reload.py need, and what Cumulus Linux and SONiC configure a switch by.
+var ofSwitches = slices.Concat(tools, []string{"frr", "frr-pythontools", "ifupdown2", "redis-server", "nftables", "conntrack"})
+
+// Debian12 is the root that the guest boots: all programs of switches and machines, FRR 8.4.4 among them.
+var Debian12 = Release{
+	Name: "debian12", Suites: []string{"bookworm", "bookworm-security"}, Packages: slices.Concat(ofSwitches, []string{"user-mode-linux", "kmod", "bird2", "lldpd", "conntrackd"}),
+}
 
 // Debian13 has FRR 10.3 with mgmtd, which SONiC 202505 carries too. It is the root of switches, not of the guest: no kernel, no speakers.
 var Debian13 = Release{Name: "debian13", Suites: []string{"trixie", "trixie-security"}, Packages: ofSwitches}
 
 // Unstable has whatever FRR is newest. Its root is kept as it was first made.
 var Unstable = Release{Name: "unstable", Suites: []string{"sid"}, Packages: ofSwitches}
-
-// ofSwitches are FRR, what vtysh and frr-reload.py need, what Cumulus Linux and SONiC configure a switch by, and what people look at one with.
-var ofSwitches = []string{
-	"frr", "frr-pythontools", "ifupdown2", "redis-server", "bash", "coreutils", "util-linux", "findutils", "grep", "sed", "hostname", "procps",
-	"iproute2", "iputils-ping", "ethtool", "tcpdump", "socat", "jq", "nftables", "conntrack",
-}
 
 // layout is raised when the way a root is made changes, so that older caches are not taken for it.
 const layout = "4"
