@@ -11,6 +11,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/pointsman/pointsman/pkg/keys"
 	"github.com/pointsman/pointsman/test/fabric"
 	"github.com/pointsman/pointsman/test/lab"
 )
@@ -28,6 +29,7 @@ func TestReleaseLeavesNoTrace(t *testing.T) {
 		for _, leaf := range leaves {
 			await(ctx, t, leaf+" has tidied up", func(ctx context.Context) error { return idle(ctx, f, leaf) })
 		}
+		await(ctx, t, "all that is heard, or not, is told", func(ctx context.Context) error { return allHeard(ctx, t, f) })
 
 		before := map[string][]string{}
 		for _, leaf := range leaves {
@@ -113,6 +115,20 @@ func storeState(ctx context.Context, t *testing.T, f *fabric.Fabric) map[string]
 		out[key] = steady(t, kv.Value)
 	}
 	return out
+}
+
+// allHeard looks for what each port of the leaves hears, which a port with nothing at its far end tells some time after the boot.
+func allHeard(ctx context.Context, t *testing.T, f *fabric.Fabric) error {
+	t.Helper()
+	stored := storeState(ctx, t, f)
+	for _, s := range f.Inventory.Switches {
+		for _, p := range s.Ports {
+			if key := keys.Discovery(s.Name, p.Name); s.Role == lab.RoleLeaf && stored[key] == "" {
+				return fmt.Errorf("there is no %s", key)
+			}
+		}
+	}
+	return nil
 }
 
 // steady is a stored message without its transient fields.

@@ -60,7 +60,7 @@ func (f *Fabric) Diagnose(ctx context.Context, w io.Writer, nodes ...string) {
 		if service == "agent" {
 			text, err := f.Lab.Run(ctx, n, "timeout", "20", "pointsman-agent", "plan", "--config", "/etc/pointsman/agent.yaml")
 			section(n+": plan", text, err)
-			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all summary' -c 'show bgp l2vpn evpn' -c 'show evpn vni'; tail -n 40 /var/log/frr/*.log")
+			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all summary' -c 'show bgp l2vpn evpn' -c 'show evpn vni'; tail -n 40 /var/log/frr/*.log; tail -n 60 /var/tmp/frr/*/crashlog 2>/dev/null; true")
 			section(n+": FRR", string(tail([]byte(text), 8000)), err)
 			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show nexthop-group rib' -c 'show bgp ipv4 unicast' -c 'show ip route' -c 'show ip nht' -c 'show bgp nexthop' -c 'show bgp summary'")
 			section(n+": underlay", string(tail([]byte(text), 12000)), err)
