@@ -34,16 +34,23 @@ interface m1
 exit
 `
 
-// A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
-// every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
-func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
-
-func testMovesWithFRR(t *testing.T, v frrguest.Version) {
+// leafWithFRR starts a leaf whose FRR is real.
+func leafWithFRR(t *testing.T, v frrguest.Version) (*leaf, *frrguest.FRR, *frrsystem.Client) {
+	t.Helper()
 	l := &leaf{Devices: kernelbench.NewDevices(t)}
 	daemons := v.Start(t, "")
 	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
 	t.Cleanup(func() { client.Close() })
 	l.open(client)
+	return l, daemons, client
+}
+
+// A machine moves between two tenants and provisioning, kernel and FRR in one plan each time, with real FRR on both ends: FRR takes
+// every command, the session returns, the route is where it should be and nowhere else, and a second pass says nothing to FRR.
+func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
+
+func testMovesWithFRR(t *testing.T, v frrguest.Version) {
+	l, daemons, _ := leafWithFRR(t, v)
 	machine := l.startMachine(v)
 	l.converge(leafIntent())
 	for _, f := range []*frrguest.FRR{daemons, machine} {
@@ -94,11 +101,7 @@ func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 func TestVNIsKeepTheirSVIs(t *testing.T) { frrguest.Each(t, testVNIsKeepTheirSVIs) }
 
 func testVNIsKeepTheirSVIs(t *testing.T, v frrguest.Version) {
-	l := &leaf{Devices: kernelbench.NewDevices(t)}
-	daemons := v.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
-	t.Cleanup(func() { client.Close() })
-	l.open(client)
+	l, daemons, _ := leafWithFRR(t, v)
 	first, second, third := tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2), tenantPort("swp2", 104003, 3)
 	for i, ports := range [][]netmodel.PortIntent{{first}, {first, second}, {first, third}, {first}, {first, second}, {second}, {first, second}} {
 		l.converge(leafIntent(ports...))
@@ -119,11 +122,7 @@ func testVNIsKeepTheirSVIs(t *testing.T, v frrguest.Version) {
 func TestKeepSVIs(t *testing.T) { frrguest.Each(t, testKeepSVIs) }
 
 func testKeepSVIs(t *testing.T, v frrguest.Version) {
-	l := &leaf{Devices: kernelbench.NewDevices(t)}
-	daemons := v.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
-	t.Cleanup(func() { client.Close() })
-	l.open(client)
+	l, daemons, client := leafWithFRR(t, v)
 	tenant := tenantPort("swp1", 104001, 1)
 	l.converge(leafIntent(tenant))
 	within := func(limit time.Duration, wrong bool) (err error) {

@@ -2,13 +2,11 @@ package linux
 
 import (
 	"context"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
-	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
 	"github.com/pointsman/pointsman/test/frrguest"
 )
 
@@ -17,11 +15,7 @@ import (
 func TestKeepNexthopGroups(t *testing.T) { frrguest.Each(t, testKeepNexthopGroups) }
 
 func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
-	l := &leaf{Devices: kernelbench.NewDevices(t)}
-	daemons := v.Start(t, "")
-	client := frrsystem.New(frrsystem.Options{Dir: daemons.Dir, ConfigFile: filepath.Join(daemons.Dir, "frr.conf"), Elsewhere: frrsystem.Elsewhere{Command: daemons.Command()}})
-	t.Cleanup(func() { client.Close() })
-	l.open(client)
+	l, daemons, client := leafWithFRR(t, v)
 	for port := 1; port <= 2; port++ {
 		l.IP("address add 10.0.%d.1/24 dev swp%d", port, port)
 		l.IP("link set swp%d up", port)
