@@ -89,14 +89,17 @@ func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
 
 // additions come in the order in which one needs the other. A VNI comes before its SVI and goes after it: when an SVI comes or goes whose VLAN
 // has no VNI at that moment, FRR 10.3 takes it for that of another tenant's VNI, whose routes then lead into the wrong VRF (FRR issue 23028).
+// The SVI of provisioning, which has none ever, comes before all of them.
 func (d *difference) additions() {
 	d.switchSysctls()
 	d.rules()
 	d.loopback()
 	d.vrfs()
 	d.bridge()
+	tunnels := d.tunnelVLANs()
+	d.svis(func(vlan uint16) bool { return !tunnels[vlan] })
 	d.vnis()
-	d.svis()
+	d.svis(func(vlan uint16) bool { return tunnels[vlan] })
 	d.deviceSysctls()
 }
 

@@ -47,8 +47,20 @@ func (b *build) desireSVIs() {
 	}
 }
 
-func (d *difference) svis() {
+// tunnelVLANs are the VLANs that have a VNI.
+func (d *difference) tunnelVLANs() map[uint16]bool {
+	vlans := map[uint16]bool{}
+	for _, v := range d.want.VNIs {
+		vlans[v.vlan()] = true
+	}
+	return vlans
+}
+
+func (d *difference) svis(of func(vlan uint16) bool) {
 	for _, vlan := range slices.Sorted(maps.Keys(d.want.SVIs)) {
+		if !of(vlan) {
+			continue
+		}
 		want := d.want.SVIs[vlan]
 		ports := d.portsIn(want.VRF)
 		have, ok := d.have.SVIs[vlan]
