@@ -23,6 +23,8 @@ import (
 const (
 	// routerMACGrace is how long zebra has to enter them itself. If it removes them later, they are entered again.
 	routerMACGrace = 100 * time.Millisecond
+	// routerMACGone is how long one that was removed may be about to come back, or its route to go.
+	routerMACGone = 20 * time.Millisecond
 	// routerMACRest is how much longer than a look the pause after it is at least: all routes of all VRFs are looked at.
 	routerMACRest = 49
 	// routerMACGraceAtMost bounds that, as a look takes long on a busy switch too, and packets wait.
@@ -34,8 +36,9 @@ const (
 // KeepRouterMACs enters what zebra has lost until ctx ends. The router MAC is what the VTEP announces with the route: switches of one fabric
 // have theirs from different places.
 func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
-	wake := s.routesChanged(ctx)
+	wake, gone := s.routesChanged(ctx), s.neighboursGone(ctx)
 	var before map[tunnelHop]netip.Prefix
+	var certain bool       // that what is missing is not only on its way
 	var wait time.Duration // doubles after routes have changed, as zebra removes late what it entered
 	for {
 		began := time.Now()
@@ -44,11 +47,11 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			s.log.Warn("read next hops of VRFs", "err", err)
 		}
 		for hop, prefix := range missing {
-			if _, still := before[hop]; still {
+			if _, still := before[hop]; still || certain {
 				s.enterRouterMAC(ctx, r, hop, prefix)
 			}
 		}
-		before = missing
+		before, certain = missing, false
 		grace := min(max(routerMACGrace, routerMACRest*time.Since(began)), routerMACGraceAtMost)
 		wait = min(max(2*wait, grace), routerMACPass)
 		if len(missing) > 0 {
@@ -58,6 +61,11 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 		case <-ctx.Done():
 			return
 		case <-time.After(wait):
+		case <-gone:
+			if !pause(ctx, routerMACGone) {
+				return
+			}
+			certain = true
 		case <-wake:
 			if !pause(ctx, grace) {
 				return
@@ -65,6 +73,28 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			wait = 0
 		}
 	}
+}
+
+// neighboursGone has something for as long as neighbours of VTEPs were removed that it was not asked about. Without a subscription the looks go on.
+func (s *System) neighboursGone(ctx context.Context) <-chan struct{} {
+	events, gone := make(chan netlink.NeighUpdate, 64), make(chan struct{}, 1)
+	lost := func(err error) { s.log.Debug("watch neighbours", "err", err) }
+	if err := netlink.NeighSubscribeWithOptions(events, ctx.Done(), netlink.NeighSubscribeOptions{ErrorCallback: lost}); err != nil {
+		lost(err)
+		return gone
+	}
+	go func() {
+		for e := range events {
+			if address, ok := netip.AddrFromSlice(e.IP); e.Type != unix.RTM_DELNEIGH || e.Family == unix.AF_BRIDGE || !ok || !address.Unmap().Is4() {
+				continue
+			}
+			select {
+			case gone <- struct{}{}:
+			default:
+			}
+		}
+	}()
+	return gone
 }
 
 // routesChanged has something for as long as routes changed that it was not asked about.
