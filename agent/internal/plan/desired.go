@@ -34,7 +34,7 @@ func Desired(intent Intent, facts Facts) (State, Assignments, []Problem, error) 
 	b.desirePorts()
 	b.desireProtection()
 	b.desireSysctls()
-	return State{Kernel: b.kernel, FRR: b.frr}, b.assigned, b.problems, nil
+	return State{Kernel: b.kernel, FRR: b.frr, SVIsLast: facts.MistakesSVIs}, b.assigned, b.problems, nil
 }
 
 // build is a desired state in the making. Each thing has a file, whose desire… method adds it.

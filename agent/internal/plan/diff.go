@@ -23,7 +23,7 @@ func Diff(observed, desired State) []Op {
 	if !observed.Knows(PartLinks) {
 		return nil
 	}
-	d := &difference{have: observed.Kernel, want: desired.Kernel, knows: observed.Knows}
+	d := &difference{have: observed.Kernel, want: desired.Kernel, knows: observed.Knows, svisLast: desired.SVIsLast}
 	d.additions()
 	d.ports()
 	d.protection()
@@ -78,6 +78,7 @@ func save(observed, desired State) []Op {
 type difference struct {
 	have, want Kernel
 	knows      func(Part) bool
+	svisLast   bool
 
 	added, moved, raised, removed []Op
 }
@@ -87,25 +88,36 @@ func (d *difference) move(ops ...Op)   { d.moved = append(d.moved, ops...) }
 func (d *difference) raise(ops ...Op)  { d.raised = append(d.raised, ops...) }
 func (d *difference) remove(ops ...Op) { d.removed = append(d.removed, ops...) }
 
-// additions come in the order in which one needs the other. A VNI comes before its SVI and goes after it: when an SVI comes or goes whose VLAN
-// has no VNI at that moment, FRR 10.3 takes it for that of another tenant's VNI, whose routes then lead into the wrong VRF (FRR issue 23028).
-// The SVI of provisioning, which has none ever, comes before all of them.
+// additions come in the order in which one needs the other. An SVI and its VNI need each other, in FRR: 8.4.4 enters router MACs, and removes some of
+// them later, if the VNI is there first. 10.3 takes an SVI that comes or goes while its VLAN has no VNI for that of another tenant's VNI, whose routes then
+// lead into the wrong VRF (FRR issue 23028); with it the VNI comes before its SVI and goes after it, and the SVI of provisioning, which has none,
+// comes before all VNIs.
 func (d *difference) additions() {
 	d.switchSysctls()
 	d.rules()
 	d.loopback()
 	d.vrfs()
 	d.bridge()
-	tunnels := d.tunnelVLANs()
-	d.svis(func(vlan uint16) bool { return !tunnels[vlan] })
-	d.vnis()
-	d.svis(func(vlan uint16) bool { return tunnels[vlan] })
+	if d.svisLast {
+		tunnels := d.tunnelVLANs()
+		d.svis(func(vlan uint16) bool { return !tunnels[vlan] })
+		d.vnis()
+		d.svis(func(vlan uint16) bool { return tunnels[vlan] })
+	} else {
+		d.svis(func(uint16) bool { return true })
+		d.vnis()
+	}
 	d.deviceSysctls()
 }
 
 func (d *difference) removals() {
-	d.staleSVIs()
-	d.staleVNIs()
+	if d.svisLast {
+		d.staleSVIs()
+		d.staleVNIs()
+	} else {
+		d.staleVNIs()
+		d.staleSVIs()
+	}
 	d.staleBridgeVLANs()
 	d.staleVRFs()
 	d.staleLoopback()

@@ -42,6 +42,8 @@ type Facts struct {
 	BFDInterval int
 	// StrictBFD is an FRR that holds sessions back while BFD is down.
 	StrictBFD bool
+	// MistakesSVIs is an FRR that takes an SVI without a VNI for that of another's.
+	MistakesSVIs bool
 	// Protect says how the switch protects itself from machines.
 	Protect Protect
 	// Templates render FRR's configuration; nil means the built-in ones.

@@ -16,6 +16,8 @@ type State struct {
 	FRRSaved frr.Config
 	// Saved is what the network OS itself starts with, where it keeps that apart from the kernel; else nil. Never desired either.
 	Saved Saved
+	// SVIsLast is desired with an FRR that takes an SVI without a VNI for that of another's: VNIs then come before SVIs and go after them.
+	SVIsLast bool
 	// Unknown names the parts that could not be read. Diff leaves them alone: unknown is not empty.
 	Unknown []Part
 }

@@ -58,13 +58,14 @@ type Client struct {
 	daemons                 map[string]*daemon
 	left                    map[string][]string // ports by the VRF that they left; of whoever holds the lock
 
-	mu        sync.Mutex
-	known     routes                      // as zebra last said
-	strictBFD bool                        // as bgpd last said
-	failed    string                      // what frr-reload.py could not do either: it is not asked again
-	copies    map[string]frr.Config       // what daemons hold of filters that are another's, as last read
-	owners    owners                      // of FRR's configuration file, as last seen
-	device    func(planned string) string // what a device is called that the planner knows by this name
+	mu           sync.Mutex
+	known        routes                      // as zebra last said
+	strictBFD    bool                        // as bgpd last said
+	mistakesSVIs bool                        // as zebra last said
+	failed       string                      // what frr-reload.py could not do either: it is not asked again
+	copies       map[string]frr.Config       // what daemons hold of filters that are another's, as last read
+	owners       owners                      // of FRR's configuration file, as last seen
+	device       func(planned string) string // what a device is called that the planner knows by this name
 }
 
 // The daemons that we configure, in the order in which they are read.

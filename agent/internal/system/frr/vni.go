@@ -11,12 +11,23 @@ import (
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
 
-// TunnelSVIs are the devices by which zebra routes into VNIs of layer 3, "" where it has none. It is nothing for an FRR before 9, which does not
-// know single VXLAN devices and is not wrong about them; 10.3 and 10.5 are (FRR issue 23028).
-func (c *Client) TunnelSVIs(ctx context.Context) (map[netmodel.VNI]string, error) {
+// MistakesSVIs reports whether zebra takes an SVI that comes or goes while its VLAN has no VNI for that of whichever VNI the bridge has (FRR issue
+// 23028, seen with 10.3 and told of 10.5). FRR before 9 knows no single VXLAN devices and is not wrong about SVIs. If zebra is away, it is what
+// it last was.
+func (c *Client) MistakesSVIs(ctx context.Context) bool {
 	version, err := c.versionOf(ctx, c.daemons[zebra])
-	if err != nil || versionNumbers(version)[0] < 9 {
-		return nil, err
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if err == nil {
+		c.mistakesSVIs = versionNumbers(version)[0] >= 9
+	}
+	return c.mistakesSVIs
+}
+
+// TunnelSVIs are the devices by which zebra routes into VNIs of layer 3, "" where it has none; nothing if it is not wrong about them.
+func (c *Client) TunnelSVIs(ctx context.Context) (map[netmodel.VNI]string, error) {
+	if !c.MistakesSVIs(ctx) {
+		return nil, nil
 	}
 	text, err := c.show(ctx, zebra, "show evpn vni detail json")
 	if err != nil {

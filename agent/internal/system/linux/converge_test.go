@@ -111,8 +111,8 @@ func TestRepairsDrift(t *testing.T) {
 		}},
 		{[]string{"ip link del bridge"}, []string{
 			"add bridge bridge mac 02:50:0a:ff:00:0b mtu 9166", "add bridge to vlan 20", "add bridge to vlan 1000",
-			"add svi Vlan20 in provision", "move vni104001 from no vrf to bridge",
-			"set vni104001 learning off", "set vni104001 neigh_suppress on", "add vni104001 to vlan 1000 pvid untagged", "add svi Vlan1000 in Vrf104001",
+			"add svi Vlan20 in provision", "add svi Vlan1000 in Vrf104001", "move vni104001 from no vrf to bridge",
+			"set vni104001 learning off", "set vni104001 neigh_suppress on", "add vni104001 to vlan 1000 pvid untagged",
 			"set swp2 down", "move swp2 from no vrf to bridge", "set swp2 isolated on", "add swp2 to vlan 20 pvid untagged",
 			"set swp3 down", "move swp3 from no vrf to bridge", "set swp3 isolated on", "add swp3 to vlan 20 pvid untagged", "set swp2 up", "set swp3 up",
 		}},

@@ -24,6 +24,7 @@ type fakeFRR struct {
 
 func (f *fakeFRR) Running(context.Context) (frr.Config, error) { return f.running, nil }
 func (f *fakeFRR) StrictBFD(context.Context) bool              { return false }
+func (f *fakeFRR) MistakesSVIs(context.Context) bool           { return false }
 func (f *fakeFRR) Saved(context.Context) (frr.Config, error)   { return f.saved, nil }
 func (f *fakeFRR) Apply(_ context.Context, changes []frr.Change) []error {
 	f.configured += len(changes)

@@ -38,6 +38,8 @@ type FRR interface {
 	Save(ctx context.Context, text string) error
 	// StrictBFD reports whether it holds sessions back while BFD is down.
 	StrictBFD(ctx context.Context) bool
+	// MistakesSVIs reports whether it takes an SVI without a VNI for that of another's.
+	MistakesSVIs(ctx context.Context) bool
 }
 
 // Options of a System.
@@ -179,7 +181,7 @@ func (s *System) FactsAndSharedTunnels(ctx context.Context) (plan.Facts, []strin
 		return plan.Facts{}, nil, fmt.Errorf("read hostname: %w", err)
 	}
 	f := plan.Facts{
-		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), StrictBFD: s.frr.StrictBFD(ctx),
+		Hostname: hostname, Ports: map[string]plan.PortFacts{}, BFDInterval: int(s.bfdInterval.Milliseconds()), StrictBFD: s.frr.StrictBFD(ctx), MistakesSVIs: s.frr.MistakesSVIs(ctx),
 		Capabilities: plan.LinuxCapabilities, Protect: s.protect, Templates: s.templates,
 	}
 	for _, l := range links {

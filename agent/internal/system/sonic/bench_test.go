@@ -72,6 +72,7 @@ func (f *textFRR) AwaitVRF(_ context.Context, vrf string, index int) {
 
 func (f *textFRR) Running(context.Context) (frr.Config, error) { return f.running, nil }
 func (f *textFRR) StrictBFD(context.Context) bool              { return false }
+func (f *textFRR) MistakesSVIs(context.Context) bool           { return false }
 func (f *textFRR) Saved(context.Context) (frr.Config, error)   { return f.saved, nil }
 func (f *textFRR) Apply(_ context.Context, changes []frr.Change) []error {
 	f.running = frr.Patch(f.running, changes)
