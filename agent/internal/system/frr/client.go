@@ -58,14 +58,13 @@ type Client struct {
 	daemons                 map[string]*daemon
 	left                    map[string][]string // ports by the VRF that they left; of whoever holds the lock
 
-	mu           sync.Mutex
-	known        routes                      // as zebra last said
-	strictBFD    bool                        // as bgpd last said
-	mistakesSVIs bool                        // as zebra last said
-	failed       string                      // what frr-reload.py could not do either: it is not asked again
-	copies       map[string]frr.Config       // what daemons hold of filters that are another's, as last read
-	owners       owners                      // of FRR's configuration file, as last seen
-	device       func(planned string) string // what a device is called that the planner knows by this name
+	mu       sync.Mutex
+	known    routes                      // as zebra last said
+	versions map[string]string           // of daemons, as they last said
+	failed   string                      // what frr-reload.py could not do either: it is not asked again
+	copies   map[string]frr.Config       // what daemons hold of filters that are another's, as last read
+	owners   owners                      // of FRR's configuration file, as last seen
+	device   func(planned string) string // what a device is called that the planner knows by this name
 }
 
 // The daemons that we configure, in the order in which they are read.
@@ -86,7 +85,7 @@ var optional = map[string]bool{staticd: true, mgmtd: true}
 func New(o Options) *Client {
 	c := &Client{
 		dir: o.Dir, configFile: o.ConfigFile, writer: cmp.Or(o.Writer, WriterVTY), elsewhere: o.Elsewhere, deviceWait: cmp.Or(o.DeviceWait, defaultDeviceWait), log: o.Log,
-		known: routes{zebra, zebra}, left: map[string][]string{}, daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
+		known: routes{zebra, zebra}, left: map[string][]string{}, versions: map[string]string{}, daemons: map[string]*daemon{}, copies: map[string]frr.Config{},
 		device: func(planned string) string { return planned },
 	}
 	if c.dir == "" {

@@ -15,13 +15,7 @@ import (
 // 23028, seen with 10.3 and told of 10.5). FRR before 9 knows no single VXLAN devices and is not wrong about SVIs. If zebra is away, it is what
 // it last was.
 func (c *Client) MistakesSVIs(ctx context.Context) bool {
-	version, err := c.versionOf(ctx, c.daemons[zebra])
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if err == nil {
-		c.mistakesSVIs = versionNumbers(version)[0] >= 9
-	}
-	return c.mistakesSVIs
+	return versionNumbers(c.lastVersion(ctx, zebra))[0] >= 9
 }
 
 // TunnelSVIs are the devices by which zebra routes into VNIs of layer 3, "" where it has none; nothing if it is not wrong about them.

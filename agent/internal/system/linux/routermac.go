@@ -85,7 +85,9 @@ func (s *System) neighboursGone(ctx context.Context) <-chan struct{} {
 	}
 	go func() {
 		for e := range events {
-			if address, ok := netip.AddrFromSlice(e.IP); e.Type != unix.RTM_DELNEIGH || e.Family == unix.AF_BRIDGE || !ok || !address.Unmap().Is4() {
+			address, _ := netip.AddrFromSlice(e.IP)
+			vtep := address.Unmap() // zebra's own, for next hops over IPv6, are link-local
+			if e.Type != unix.RTM_DELNEIGH || e.Family == unix.AF_BRIDGE || !vtep.Is4() || vtep.IsLinkLocalUnicast() {
 				continue
 			}
 			select {

@@ -3,6 +3,7 @@ package linux
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -16,6 +17,8 @@ const (
 	sviGrace = 500 * time.Millisecond
 	// sviRest is between looks while nothing changes.
 	sviRest = 10 * time.Second
+	// sviAgain is how long an SVI is left alone that was set down and up to no avail: to do it more often would only cost its tenant more.
+	sviAgain = time.Minute
 )
 
 // KeepSVIs sees to it until ctx ends that FRR routes into each VNI by that VNI's own SVI. On a VLAN-aware bridge FRR 10.3 takes an SVI that
@@ -25,15 +28,18 @@ const (
 func (s *System) KeepSVIs(ctx context.Context, taken func(context.Context) (map[netmodel.VNI]string, error)) {
 	wake := s.routesChanged(ctx)
 	var before map[netmodel.VNI]string
+	bounced := map[netmodel.VNI]time.Time{}
 	for {
-		wrong, err := s.mistakenSVIs(ctx, taken)
+		wrong, err := mistakenSVIs(ctx, taken)
 		if err != nil && ctx.Err() == nil {
 			s.log.Debug("look for VNIs with another's SVI", "err", err) // FRR is away, and looked at again
 		}
+		maps.DeleteFunc(bounced, func(vni netmodel.VNI, _ time.Time) bool { return wrong[vni] == "" }) // it helped
 		for vni, svi := range wrong {
-			if before[vni] != svi {
+			if before[vni] != svi || time.Since(bounced[vni]) < sviAgain {
 				continue
 			}
+			bounced[vni] = time.Now()
 			s.log.Warn("FRR routes into a VNI by another device than its SVI: the SVI goes down and up", "vni", vni, "svi", svi)
 			if err := bounceLink(svi); err != nil {
 				s.log.Warn("set an SVI down and up", "svi", svi, "err", err)
@@ -58,7 +64,7 @@ func (s *System) KeepSVIs(ctx context.Context, taken func(context.Context) (map[
 }
 
 // mistakenSVIs are the VNIs into which FRR routes by another device than their SVI, and that SVI.
-func (s *System) mistakenSVIs(ctx context.Context, taken func(context.Context) (map[netmodel.VNI]string, error)) (map[netmodel.VNI]string, error) {
+func mistakenSVIs(ctx context.Context, taken func(context.Context) (map[netmodel.VNI]string, error)) (map[netmodel.VNI]string, error) {
 	has, err := taken(ctx)
 	if err != nil || len(has) == 0 {
 		return nil, err
