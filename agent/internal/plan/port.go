@@ -80,6 +80,7 @@ func (d *difference) port(name string, have, want Port) {
 		d.move(SetMaster{name, have.Master, want.Master, of})
 		have.VLANs, have.Isolated = nil, false
 	}
+	d.portIPv6(name, want, of)
 	if want.Master == BridgeName {
 		if have.Isolated != want.Isolated {
 			d.move(SetBridgePort{name, Isolated, want.Isolated, of})
@@ -91,6 +92,14 @@ func (d *difference) port(name string, have, want Port) {
 	}
 	if want.Up && (moves || !have.Up) {
 		d.raise(SetUp{Device: name, Up: true, For: of})
+	}
+}
+
+// portIPv6 turns IPv6 on or off, as where the port now is wants it.
+func (d *difference) portIPv6(name string, want Port, of For) {
+	path, value := deviceSysctl(name, portIPv6), off(want.Master == BridgeName)
+	if have := d.have.Sysctls[path]; d.knows(PartSysctls) && have != "" && have != value {
+		d.move(SetSysctl{path, value, of})
 	}
 }
 

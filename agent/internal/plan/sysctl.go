@@ -40,11 +40,15 @@ var (
 		"ipv6 ignore_routes_with_linkdown": "1",
 	}
 	portSysctls = map[string]string{
-		"ipv6 accept_dad":   "0", // duplicate address detection would hold back the session for 1.6 s
-		"ipv6 accept_ra":    "0", // a machine's advertisement configures nothing here; FRR reads it by itself
-		"ipv6 disable_ipv6": "0",
+		"ipv6 accept_dad": "0", // duplicate address detection would hold back the session for 1.6 s
+		"ipv6 accept_ra":  "0", // a machine's advertisement configures nothing here; FRR reads it by itself
 	}
 )
+
+// portIPv6 is off on the ports of the bridge, as ifupdown2 has it, too. With addresses of their own they would have connected routes in the
+// default VRF, and zebra 8.4.4 confuses those of one prefix once it was restarted: when a port leaves the bridge it deletes an uplink's route to
+// fe80::/64 and keeps the port's, bgpd resolves the underlay's next hops by that, and takes them for invalid when the port goes.
+const portIPv6 = "ipv6 disable_ipv6"
 
 // SwitchSysctls returns the paths of the switch-wide settings, for backends to observe.
 func SwitchSysctls() []string { return slices.Sorted(maps.Keys(switchSysctls)) }
@@ -63,8 +67,8 @@ func deviceSysctl(device, setting string) string {
 // desireSysctls is called last: it wants settings for every routed device that the others wanted.
 func (b *build) desireSysctls() {
 	maps.Copy(b.kernel.Sysctls, switchSysctls)
-	for port := range b.kernel.Ports {
-		b.desireDeviceSysctls(port, routedSysctls, portSysctls)
+	for name, port := range b.kernel.Ports {
+		b.desireDeviceSysctls(name, routedSysctls, portSysctls, map[string]string{portIPv6: off(port.Master == BridgeName)})
 	}
 	for vrf := range b.kernel.VRFs {
 		b.desireDeviceSysctls(vrf, routedSysctls)
@@ -72,6 +76,14 @@ func (b *build) desireSysctls() {
 	for vlan := range b.kernel.SVIs {
 		b.desireDeviceSysctls(SVIName(vlan), routedSysctls)
 	}
+}
+
+// off is the value of a setting that disables something.
+func off(disabled bool) string {
+	if disabled {
+		return "1"
+	}
+	return "0"
 }
 
 func (b *build) desireDeviceSysctls(device string, sets ...map[string]string) {
@@ -93,13 +105,14 @@ func (d *difference) switchSysctls() {
 	}
 }
 
-// deviceSysctls come before ports move and come up. A device that is only now created has inherited what "default" says.
+// deviceSysctls come before ports move and come up, but for those that follow the move. A device that is only now created has inherited
+// what "default" says.
 func (d *difference) deviceSysctls() {
 	if !d.knows(PartSysctls) {
 		return
 	}
 	for _, path := range slices.Sorted(maps.Keys(d.want.Sysctls)) {
-		if _, whole := switchSysctls[path]; whole {
+		if _, whole := switchSysctls[path]; whole || d.follows(path) {
 			continue
 		}
 		want := d.want.Sysctls[path]
@@ -109,6 +122,13 @@ func (d *difference) deviceSysctls() {
 		}
 		d.add(SetSysctl{path, want, d.servedBy(deviceOf(path))})
 	}
+}
+
+// follows reports whether a setting is for where a port is: port changes it with the port's place.
+func (d *difference) follows(path string) bool {
+	device := deviceOf(path)
+	_, port := d.want.Ports[device]
+	return port && path == deviceSysctl(device, portIPv6)
 }
 
 // exists reports whether a device with settings is there.

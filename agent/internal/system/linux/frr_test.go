@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -154,6 +155,64 @@ func testKeepSVIs(t *testing.T, v frrguest.Version) {
 	if after := l.IP("-o link show dev Vlan1000"); after != before {
 		t.Errorf("the SVI is not as before:\n%s%s", before, after)
 	}
+}
+
+// TestUnderlayOutlivesZebra: whatever ports do after zebra was killed, the default VRF's route to link-local addresses, by which bgpd resolves the
+// underlay's next hops, is that of the uplink. zebra 8.4.4 that finds ports of the bridge there deletes the uplink's when one of them moves.
+func TestUnderlayOutlivesZebra(t *testing.T) { frrguest.Each(t, testUnderlayOutlivesZebra) }
+
+func testUnderlayOutlivesZebra(t *testing.T, v frrguest.Version) {
+	l, daemons, client := leafWithFRR(t, v)
+	tenant := tenantPort("swp1", 104001, 1)
+	uplinkOnly := func(when string) {
+		t.Helper()
+		var has string
+		for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(50 * time.Millisecond) {
+			if has = connected(t, daemons, netip.MustParsePrefix("fe80::/64")); has == "swp4" {
+				return
+			}
+		}
+		t.Errorf("%s, zebra reaches fe80::/64 over %q, not over swp4 alone", when, has)
+	}
+	l.converge(leafIntent())
+	uplinkOnly("at first")
+	daemons.Kill(t, "zebra")
+	daemons.StartDaemon(t, "zebra")
+	l.soon("zebra answers", func() error {
+		_, err := client.Running(t.Context())
+		return err
+	})
+	l.converge(leafIntent())
+	uplinkOnly("after zebra was killed")
+	l.converge(leafIntent(tenant))
+	uplinkOnly("after a port moved")
+	l.IP("link del swp1")
+	uplinkOnly("after a port went")
+}
+
+// connected are the devices of zebra's connected routes for a prefix in the default VRF.
+func connected(t *testing.T, daemons *frrguest.FRR, prefix netip.Prefix) string {
+	t.Helper()
+	out, err := daemons.Shell("-c", "show ipv6 route connected json")
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var routes map[string][]struct {
+		Nexthops []struct {
+			Device string `json:"interfaceName"`
+		} `json:"nexthops"`
+	}
+	if err := json.Unmarshal([]byte(out), &routes); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	var devices []string
+	for _, r := range routes[prefix.String()] {
+		for _, hop := range r.Nexthops {
+			devices = append(devices, hop.Device)
+		}
+	}
+	slices.Sort(devices)
+	return strings.Join(devices, " ")
 }
 
 // routedBy looks for the device by which FRR routes into the tunnel of a port's VNI: an SVI in the port's VRF.
