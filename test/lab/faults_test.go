@@ -7,7 +7,7 @@ import (
 
 // TestCable names cables by an end or by both nodes, and says what there is where a name fits nothing.
 func TestCable(t *testing.T) {
-	topology := Default()
+	topology := linuxFabric(t)
 	uplink := [2]Endpoint{{"leaf01", "swp49"}, {"spine01", "swp1"}}
 	machine := [2]Endpoint{{"leaf02", "swp1"}, {"machine01", "lan1"}}
 	for name, want := range map[string][2]Endpoint{

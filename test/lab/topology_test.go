@@ -59,6 +59,14 @@ func TestTopologiesLoad(t *testing.T) {
 	}
 }
 
+// linuxFabric has the default fabric's shape, and leaves that run plain Linux.
+func linuxFabric(t *testing.T) *Topology {
+	t.Helper()
+	topology, err := Load("topologies/linux.yaml")
+	must(t, err)
+	return topology
+}
+
 func TestDefaultTopology(t *testing.T) {
 	inv := Default().Inventory()
 	if len(inv.Switches) != 6 || len(inv.Machines) != 6 {
@@ -67,11 +75,18 @@ func TestDefaultTopology(t *testing.T) {
 	want := Machine{
 		Name: "machine04", Rack: "rack02", SystemUUID: "6fb89125-47d5-5458-a150-af9079353cbe",
 		Uplinks: []Uplink{
-			{Name: "lan0", MAC: net.HardwareAddr{2, 3, 0, 4, 0, 1}, Peer: Endpoint{"leaf03", "swp1"}},
+			{Name: "lan0", MAC: net.HardwareAddr{2, 3, 0, 4, 0, 1}, Peer: Endpoint{"leaf03", "Ethernet0"}},
 			{Name: "lan1", MAC: net.HardwareAddr{2, 3, 0, 4, 0, 2}, Peer: Endpoint{"leaf04", "swp1"}},
 		},
 	}
 	if diff := cmp.Diff(want, inv.Machines[3]); diff != "" {
+		t.Error(diff)
+	}
+	runs := map[string]OS{}
+	for _, s := range inv.Switches {
+		runs[s.Name] = s.OS
+	}
+	if diff := cmp.Diff(map[string]OS{"spine01": Linux, "spine02": Linux, "leaf01": SONiC, "leaf02": Cumulus, "leaf03": SONiC, "leaf04": Cumulus}, runs); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -157,7 +172,7 @@ func TestPortsByOS(t *testing.T) {
 }
 
 func TestSpecWritesTheAgentsConfiguration(t *testing.T) {
-	spec, err := specFor(Default(), "/bin", []int{2379, 2380})
+	spec, err := specFor(linuxFabric(t), "/bin", []int{2379, 2380})
 	must(t, err)
 	files := map[string]map[string]string{}
 	for _, n := range spec.Nodes {
