@@ -33,7 +33,7 @@ build-all: ## build the three programs for linux/amd64 and linux/arm64 into bin/
 FABRIC ?=
 TOPOLOGY := $(if $(FABRIC),-f test/lab/topologies/$(FABRIC).yaml)
 
-demo: build ## boot a fabric (FABRIC=cumulus: another), allocate machines, prove reachability and isolation, print the receipts
+demo: build ## boot a fabric (FABRIC=linux, sonic or cumulus: another), allocate machines, prove reachability and isolation, print the receipts
 	$(BIN)/lab demo $(TOPOLOGY)
 
 lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
