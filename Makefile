@@ -78,8 +78,6 @@ hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays o
 # A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own. Switches that are destroyed and links that
 # are cut have bounds of a second on what that may cost: they run after the halves, beside the script that does little but wait while etcd
 # is away for $(ETCD_AWAY).
-# TestHotPlug takes ports away and is not in the half whose TestDaemonsKilled kills zebra: zebra 8.4.4 that was killed may lose the route to fe80::/64 of the
-# uplinks with a port that goes later, and bgpd then takes the underlay's next hops for invalid. The agent does not mend that yet.
 E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers|HotPlug)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
 E2E_AWAY := ^TestControlAway$$
