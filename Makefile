@@ -58,18 +58,13 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-# FRR 10.3 is tried with what it is hard to get over, of which FRR 8.4.4 has nothing. The rest of what is tried on 8.4.4 is tried on 10.3
-# by test-long: it was not seen green often enough in a row since its two faults were mended (FRR issues 19359 and 18631).
-UNIT_10_3 := ^Test(MgmtdSurvives|VNIsKeepTheirSVIs|KeepSVIs)$$
-test-unit: export POINTSMAN_FRR ?= 8.4.4
-test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4
-	@echo "left out: FRR 10.3 but for its mgmtd and its SVIs; TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
+# Tests with FRR run on 8.4.4 and on 10.3.
+test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
+	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
 	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
-	POINTSMAN_FRR=10.3 go test -timeout 30m -run '$(UNIT_10_3)' ./agent/internal/system/frr/guest ./agent/internal/system/linux
 
-test-long: build ## what make test leaves out: FRR 10.3, the native lab in a guest, the whole suite on Cumulus and SONiC
+test-long: build ## what make test leaves out: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
-	POINTSMAN_FRR=10.3 go test -count=1 -timeout 60m ./agent/internal/system/frr/guest ./agent/internal/system/linux
 	POINTSMAN_LONG=1 go test -count=1 -timeout 90m -run '^TestConformance$$' $(SLOW_OSES)
 
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
@@ -78,7 +73,7 @@ hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays o
 # A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own. Switches that are destroyed and links that
 # are cut have bounds of a second on what that may cost: they run after the halves, beside the script that does little but wait while etcd
 # is away for $(ETCD_AWAY).
-E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers|HotPlug)$$
+E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
 E2E_AWAY := ^TestControlAway$$
 E2E_TEST := go test -count=1 -timeout 60m -v
@@ -92,7 +87,6 @@ beside = @mkdir -p out; echo "beside it: $(3)"; \
 # `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. On the default fabric, whose leaves run SONiC and
 # Cumulus Linux, all are run, and the short ones on the others.
 e2e-halves e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
-OTHER_FABRICS := linux sonic cumulus
 
 e2e: e2e-halves e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
 
@@ -103,10 +97,12 @@ e2e-faults: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds; etcd away
 	$(call beside,$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E),out/e2e-away.log,$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E))
 
-e2e-others: build ## the short end-to-end scripts on the fabrics of one network OS each
-	@for f in $(OTHER_FABRICS); do (set -x; POINTSMAN_FABRIC=$$f $(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)); done
-
 E2E_SHORT := ^Test(Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
+short = POINTSMAN_FABRIC=$(1) $(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)
+
+e2e-others: build ## the short end-to-end scripts on the fabrics of one network OS each
+	$(call beside,$(call short,sonic),out/e2e-others.log,{ $(call short,linux) && $(call short,cumulus); })
+
 e2e-short: export POINTSMAN_FABRIC ?= $(FABRIC)
 e2e-short: build ## the short end-to-end scripts, on another fabric with FABRIC=linux, sonic or cumulus
 	$(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)

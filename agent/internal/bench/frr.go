@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"time"
 
 	frrsystem "github.com/pointsman/pointsman/agent/internal/system/frr"
@@ -190,8 +191,47 @@ func (b *bench) newVRF(n, pairs int) Measured {
 		b.become(without)
 	}
 	row := newRow("frr-new-vrf", n, withReload, ours, peer)
-	row.FRR = b.version
+	row.FRR, row.Also = b.version, map[string][]float64{}
+	for range pairs {
+		b.profileParts(row.Also, frr.Diff(b.running(), with), tenant(n).Name, last)
+		b.become(without)
+	}
 	return row
+}
+
+// profileParts makes a change as it is made, but one part of the configuration after the other, and notes what each and the neighbour's
+// reading take. Filters are one part, as they are sent in one batch.
+func (b *bench) profileParts(times map[string][]float64, changes []frr.Change, vrf, port string) {
+	for from := 0; from < len(changes); {
+		to := from + 1
+		for to < len(changes) && partOf(changes[to]) == partOf(changes[from]) {
+			to++
+		}
+		what := fmt.Sprintf("part by part: %s, %d lines", partOf(changes[from]), to-from)
+		begin := time.Now()
+		errs := b.client.Apply(b.ctx, changes[from:to])
+		times[what] = append(times[what], milliseconds([]time.Duration{time.Since(begin)})...)
+		b.must(errs...)
+		from = to
+	}
+	begin := time.Now()
+	_, err := b.client.Session(b.ctx, vrf, port)
+	times["reading the neighbour"] = append(times["reading the neighbour"], milliseconds([]time.Duration{time.Since(begin)})...)
+	b.must(err)
+}
+
+// partOf is the kind of context that a change is in or makes.
+func partOf(c frr.Change) string {
+	first := c.Line
+	if len(c.Context) > 0 {
+		first = c.Context[0]
+	}
+	first = strings.TrimPrefix(first, "no ")
+	if frr.IsOwnFilter(first) {
+		return "filters"
+	}
+	kind, _, _ := strings.Cut(first, " ")
+	return kind
 }
 
 // isNow ends the part if FRR runs something else: neither way may be fast by leaving something out.
