@@ -46,7 +46,7 @@ type Fabric struct {
 	stop      context.CancelFunc
 }
 
-// Up starts a control plane and boots the lab, registers the switches and waits until every switch lives and every machine
+// Up starts a control plane and boots the lab, registers the switches and waits until every switch lives, the underlay's sessions stand and every machine
 // is discovered and free.
 func Up(ctx context.Context, o Options) (*Fabric, error) {
 	if o.Topology == nil {
@@ -112,7 +112,7 @@ func (f *Fabric) start(ctx context.Context, o Options) error {
 	if err := f.awaitReady(ctx); err != nil {
 		return err
 	}
-	say("every switch lives, every machine is discovered and free (%.1f s)", time.Since(start).Seconds())
+	say("every switch lives, every session between them stands, every machine is discovered and free (%.1f s)", time.Since(start).Seconds())
 	return nil
 }
 
@@ -131,7 +131,7 @@ func etcdPort(endpoints []string) (port int, address string, err error) {
 
 const fabricReadyLimit = 120 * time.Second
 
-// awaitReady waits for heartbeats and discovery, then for machines to be free.
+// awaitReady waits for heartbeats, discovery and the sessions of the underlay, then for machines to be free.
 func (f *Fabric) awaitReady(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, fabricReadyLimit)
 	defer cancel()
@@ -150,7 +150,26 @@ func (f *Fabric) awaitReady(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := Eventually(ctx, 200*time.Millisecond, func() error { return f.underlayStands(ctx) }); err != nil {
+		return err
+	}
 	return f.API.WaitFree(ctx, f.MachineNames()...)
+}
+
+// underlayStands returns an error that names an uplink without a session.
+func (f *Fabric) underlayStands(ctx context.Context) error {
+	for _, name := range f.SwitchNames("") {
+		s, err := f.API.Switches.GetSwitch(ctx, &apiv1.GetSwitchRequest{Id: name})
+		if err != nil {
+			return err
+		}
+		for _, p := range s.PortViews {
+			if p.Role == apiv1.PortRole_PORT_ROLE_UPLINK && !p.Session.GetEstablished() {
+				return fmt.Errorf("the session of %s %s does not stand: %v", name, p.Name, p.Session)
+			}
+		}
+	}
+	return nil
 }
 
 // MachineNames are the names of all machines, which are their ids too: auto-adoption takes them from LLDP.

@@ -35,6 +35,7 @@ type System interface {
 type FRR interface {
 	probe.EVPN
 	Sessions(ctx context.Context) ([]frr.Session, error)
+	Hears(ctx context.Context, vrf, port string) (bool, error)
 	Version(ctx context.Context) (string, error)
 	Watch(ctx context.Context, kick func(why string)) error
 }
@@ -80,7 +81,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
 	}
-	go (&nudger{sessions: cfg.FRR.Sessions, system: cfg.System, alone: a.loop.BetweenPasses, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
+	go (&nudger{sessions: cfg.FRR.Sessions, hears: cfg.FRR.Hears, system: cfg.System, alone: a.loop.BetweenPasses, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
 	a.run(ctx)
 	return nil
 }

@@ -12,18 +12,24 @@ import (
 )
 
 // A session that is configured on a port with a carrier and does not come up may be one that FRR has lost track of: bgpd 8.4.4 now and
-// then misses the neighbour's address on a busy machine and waits for it for good. The port going down and up makes zebra tell it
-// anew. A machine that does not speak yet looks the same, so that the wait doubles each time.
+// then misses or forgets the neighbour's address on a busy machine and waits for it for good, though zebra has it. The port going down and up
+// makes zebra tell it anew. A machine that does not speak yet looks the same but for what zebra has heard, so that the wait doubles each time.
 const (
 	nudgeInterval = 2 * time.Second
 	nudgeAfter    = 10 * time.Second
-	nudgeAtMost   = 10 * time.Minute
+	// nudgeForgotten is for a neighbour whom zebra has heard and bgpd does not know: between the two it is a matter of milliseconds.
+	nudgeForgotten = nudgeInterval
+	// nudgeFabric is for the underlay, where a neighbour whose port has a carrier speaks or is about to.
+	nudgeFabric = 4 * time.Second
+	nudgeAtMost = 10 * time.Minute
 )
 
 // nudger looks for such sessions.
 type nudger struct {
 	sessions func(ctx context.Context) ([]frr.Session, error)
-	system   system.System
+	// hears reports whether zebra has heard a neighbour on a port of a VRF.
+	hears  func(ctx context.Context, vrf, port string) (bool, error)
+	system system.System
 	// alone calls a function while nobody else applies anything. Where a port takes seconds to go down, as on SONiC, the agent would
 	// otherwise see that it is told to be down, and put that right before it was.
 	alone func(func())
@@ -32,9 +38,18 @@ type nudger struct {
 }
 
 type wait struct {
-	vrf   string
-	since time.Time
-	limit time.Duration
+	vrf     string
+	since   time.Time
+	limit   time.Duration
+	bounced bool
+}
+
+func newWait(s frr.Session, now time.Time) *wait {
+	w := &wait{vrf: s.VRF, since: now, limit: nudgeAfter}
+	if s.VRF == "" {
+		w.limit = nudgeFabric
+	}
+	return w
 }
 
 func (n *nudger) run(ctx context.Context) {
@@ -62,13 +77,13 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 		seen[s.Interface] = true
 		w := n.down[s.Interface]
 		if w == nil || w.vrf != s.VRF {
-			n.down[s.Interface] = &wait{vrf: s.VRF, since: now, limit: nudgeAfter}
+			n.down[s.Interface] = newWait(s, now)
 			continue
 		}
-		if now.Sub(w.since) < w.limit {
+		if waited := now.Sub(w.since); waited < w.limit && !(waited >= nudgeForgotten && n.forgotten(ctx, w, s)) {
 			continue
 		}
-		w.since, w.limit = now, min(2*w.limit, nudgeAtMost)
+		w.since, w.limit, w.bounced = now, min(2*w.limit, nudgeAtMost), true
 		n.alone(func() { n.bounce(ctx, s) })
 	}
 	for port := range n.down {
@@ -76,6 +91,15 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 			delete(n.down, port)
 		}
 	}
+}
+
+// forgotten reports whether a neighbour's address is known to zebra and not to bgpd. Where a bounce did not help, another will not soon.
+func (n *nudger) forgotten(ctx context.Context, w *wait, s frr.Session) bool {
+	if s.Addressed || w.bounced {
+		return false
+	}
+	heard, err := n.hears(ctx, s.VRF, s.Interface)
+	return err == nil && heard
 }
 
 func (n *nudger) bounce(ctx context.Context, s frr.Session) {

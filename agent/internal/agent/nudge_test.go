@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"context"
 	"log/slog"
+	"slices"
 	"testing"
 	"time"
 
@@ -10,33 +12,58 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system/memory"
 )
 
-// A session that stays down on a port with a carrier gets its port bounced, later each time; one that comes up in time does not.
+// A session that stays down on a port with a carrier gets its port bounced, later each time; one that comes up in time does not. It is bounced
+// early where it is of the underlay, and earlier where zebra has heard a neighbour of whom bgpd does not know.
 func TestNudge(t *testing.T) {
-	sw := memory.New("leaf01", "swp1", "swp2")
-	for _, port := range []string{"swp1", "swp2"} {
-		sw.Apply(t.Context(), []plan.Op{plan.SetUp{Device: port, Up: true}})
-	}
-	alone := 0
-	n := &nudger{system: sw, alone: func(f func()) { alone++; f() }, log: slog.New(slog.DiscardHandler), down: map[string]*wait{}}
-	down := []frr.Session{{VRF: "Vrf1", Interface: "swp1", State: "Idle"}, {VRF: "Vrf1", Interface: "swp2", State: "Established", Established: true}}
-	start := time.Unix(0, 0)
-	var bounced []time.Duration
-	for at := time.Duration(0); at < 65*time.Second; at += time.Second {
-		before := sw.Writes()
-		n.look(t.Context(), down, start.Add(at))
-		if sw.Writes() != before {
-			bounced = append(bounced, at)
-		}
-	}
-	if len(bounced) != 2 || bounced[0] != 10*time.Second || bounced[1] != 30*time.Second {
-		t.Errorf("bounced at %v, want 10s and 30s", bounced)
-	}
-	if alone != 2 {
-		t.Errorf("%d of 2 bounces were between passes", alone)
-	}
-	down[0].Established = true
-	n.look(t.Context(), down, start.Add(time.Hour))
-	if len(n.down) != 0 {
-		t.Errorf("an established session is still waited for: %v", n.down)
+	idle := frr.Session{VRF: "Vrf1", Interface: "swp1", State: "Idle"}
+	fabric, active := idle, idle
+	fabric.VRF = ""
+	active.State, active.Addressed = "Active", true
+	for _, tc := range []struct {
+		name    string
+		session frr.Session
+		heard   bool
+		want    []time.Duration
+	}{
+		{"a machine that is silent", idle, false, []time.Duration{10 * time.Second, 30 * time.Second}},
+		{"a machine that bgpd knows", active, true, []time.Duration{10 * time.Second, 30 * time.Second}},
+		{"a machine that bgpd forgot", idle, true, []time.Duration{2 * time.Second, 22 * time.Second, 62 * time.Second}},
+		{"a switch", fabric, false, []time.Duration{4 * time.Second, 12 * time.Second, 28 * time.Second, 60 * time.Second}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			sw := memory.New("leaf01", "swp1", "swp2")
+			for _, port := range []string{"swp1", "swp2"} {
+				sw.Apply(t.Context(), []plan.Op{plan.SetUp{Device: port, Up: true}})
+			}
+			alone := 0
+			n := &nudger{system: sw, alone: func(f func()) { alone++; f() }, log: slog.New(slog.DiscardHandler), down: map[string]*wait{}}
+			n.hears = func(_ context.Context, vrf, port string) (bool, error) {
+				if vrf != tc.session.VRF || port != "swp1" {
+					t.Errorf("who is heard on %s in %q does not matter", port, vrf)
+				}
+				return tc.heard, nil
+			}
+			down := []frr.Session{tc.session, {VRF: "Vrf1", Interface: "swp2", State: "Established", Established: true}}
+			start := time.Unix(0, 0)
+			var bounced []time.Duration
+			for at := time.Duration(0); at < 65*time.Second; at += time.Second {
+				before := sw.Writes()
+				n.look(t.Context(), down, start.Add(at))
+				if sw.Writes() != before {
+					bounced = append(bounced, at)
+				}
+			}
+			if !slices.Equal(bounced, tc.want) {
+				t.Errorf("bounced at %v, want %v", bounced, tc.want)
+			}
+			if alone != len(tc.want) {
+				t.Errorf("%d of %d bounces were between passes", alone, len(tc.want))
+			}
+			down[0].Established = true
+			n.look(t.Context(), down, start.Add(time.Hour))
+			if len(n.down) != 0 {
+				t.Errorf("an established session is still waited for: %v", n.down)
+			}
+		})
 	}
 }

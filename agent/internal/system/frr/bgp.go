@@ -21,7 +21,9 @@ type Session struct {
 	// State is FRR's word: "Idle", "Active", "Established", …, and "Idle (PfxCt)" of a session that had too many prefixes.
 	State       string
 	Established bool
-	RemoteAS    netmodel.ASN // 0 until a peer of an external neighbour has said it
+	// Addressed says whether bgpd knows the neighbour's address; that of a neighbour made by interface is heard.
+	Addressed bool
+	RemoteAS  netmodel.ASN // 0 until a peer of an external neighbour has said it
 	// PrefixesReceived counts the routes accepted, of all address families.
 	PrefixesReceived uint32
 	EstablishedTime  time.Time // of the present session, to the second
@@ -53,6 +55,19 @@ func (c *Client) Session(ctx context.Context, vrf, port string) (Session, error)
 	return parseSession(text, vrf, port)
 }
 
+// Hears reports whether zebra has heard the router advertisements of a neighbour on a port of a VRF ("" is the underlay).
+func (c *Client) Hears(ctx context.Context, vrf, port string) (bool, error) {
+	command := "show interface " + port
+	if vrf != "" {
+		command += " vrf " + vrf
+	}
+	text, err := c.show(ctx, zebra, command)
+	if err != nil {
+		return false, fmt.Errorf("ask who is heard on %s: %w", port, err)
+	}
+	return strings.Contains(text, "Neighbor address(s):"), nil
+}
+
 // EVPNOrigins returns the VTEPs from which this switch holds an EVPN type 5 route for exactly this prefix with the route target of
 // the VNI. It works without the VRF, as on spines, and asks for this prefix alone.
 func (c *Client) EVPNOrigins(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) ([]netip.Addr, error) {
@@ -80,6 +95,7 @@ type neighbourJSON struct {
 	RemoteAS         json.RawMessage `json:"remoteAs"` // a string if the AS notation is with dots
 	Hostname         string          `json:"hostname"`
 	State            string          `json:"bgpState"`
+	Address          string          `json:"bgpNeighborAddr"` // "none" until it is heard
 	EstablishedEpoch int64           `json:"bgpTimerUpEstablishedEpoch"`
 	LastReset        string          `json:"lastResetDueTo"`
 	TooMany          json.RawMessage `json:"prefixesConfigExceedMax"` // a sentence or true, while maximum-prefix keeps the session down
@@ -149,7 +165,7 @@ func (n neighbourJSON) session(vrf, name string) Session {
 	}
 	s := Session{
 		VRF: vrf, Interface: name, State: n.State, Established: n.State == "Established", RemoteAS: parseASN(n.RemoteAS),
-		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status,
+		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status, Addressed: n.Address != "" && n.Address != "none",
 	}
 	if s.State == "Idle" && len(n.TooMany) > 0 {
 		s.State = tooManyPrefixes

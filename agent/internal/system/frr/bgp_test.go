@@ -48,7 +48,7 @@ func TestParseSessions(t *testing.T) {
 			waiting("", "swp10", 0), waiting("", "swp9", 0), waiting("Vrf100001", "swp1", 4201000001),
 			{
 				VRF: "Vrf100001", Interface: "swp3", State: "Established", Established: true, RemoteAS: 4201000003, PrefixesReceived: 3,
-				EstablishedTime: time.Unix(1795424176, 0).UTC(), LastResetReason: "No AFI/SAFI activated for peer", Hostname: "guest", BFD: "Down",
+				EstablishedTime: time.Unix(1795424176, 0).UTC(), LastResetReason: "No AFI/SAFI activated for peer", Hostname: "guest", BFD: "Down", Addressed: true,
 			},
 			waiting("Vrf100002", "swp2", 4201000002),
 		}},

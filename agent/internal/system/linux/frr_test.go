@@ -51,7 +51,7 @@ func leafWithFRR(t *testing.T, v frrguest.Version) (*leaf, *frrguest.FRR, *frrsy
 func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
 
 func testMovesWithFRR(t *testing.T, v frrguest.Version) {
-	l, daemons, _ := leafWithFRR(t, v)
+	l, daemons, client := leafWithFRR(t, v)
 	machine := l.startMachine(v)
 	l.converge(leafIntent())
 	for _, f := range []*frrguest.FRR{daemons, machine} {
@@ -79,6 +79,12 @@ func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 						about(log, "swp1", "fe80"), shown(daemons, vrfs[i]), about(there, "m1", "fe80"), shown(machine, "default"))
 				}
 				took = append(took, time.Since(begin).Round(time.Millisecond))
+				if heard, err := client.Hears(t.Context(), vrfs[i], "swp1"); err != nil || !heard {
+					t.Errorf("zebra hears the machine in %s: %t, error %v", vrfs[i], heard, err)
+				}
+				if heard, err := client.Hears(t.Context(), "", "swp2"); err != nil || heard {
+					t.Errorf("zebra hears a machine that does not speak: %t, error %v", heard, err)
+				}
 			}
 			for j, vrf := range vrfs {
 				if hops, err := l.RouteNextHops(t.Context(), vrf, prefix); j != i && (err != nil || len(hops) > 0) {
