@@ -51,8 +51,8 @@ func (d *daemons) EVPNOrigins(context.Context, netmodel.VNI, netip.Prefix) ([]ne
 	return nil, nil
 }
 func (d *daemons) Hears(context.Context, string, string) (bool, error) { return false, nil }
-func (d *daemons) Version(context.Context) (string, error)         { return "8.4.4", nil }
-func (d *daemons) Watch(ctx context.Context, _ func(string)) error { <-ctx.Done(); return nil }
+func (d *daemons) Version(context.Context) (string, error)             { return "8.4.4", nil }
+func (d *daemons) Watch(ctx context.Context, _ func(string)) error     { <-ctx.Done(); return nil }
 
 func start(t *testing.T, endpoint, stateDir string, sw *memory.Switch, d *daemons) (stop func()) {
 	t.Helper()
