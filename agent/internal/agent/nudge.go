@@ -80,7 +80,7 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 			n.down[s.Interface] = newWait(s, now)
 			continue
 		}
-		if waited := now.Sub(w.since); waited < w.limit && !(waited >= nudgeForgotten && n.forgotten(ctx, w, s)) {
+		if waited := now.Sub(w.since); waited < w.limit && (waited < nudgeForgotten || !n.forgotten(ctx, w, s)) {
 			continue
 		}
 		w.since, w.limit, w.bounced = now, min(2*w.limit, nudgeAtMost), true
