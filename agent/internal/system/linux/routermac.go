@@ -27,7 +27,9 @@ const (
 	routerMACGone = 20 * time.Millisecond
 	// routerMACRest is how much longer than a look the pause after it is at least: all routes of all VRFs are looked at.
 	routerMACRest = 49
-	// routerMACGraceAtMost bounds that, as a look takes long on a busy switch too, and packets wait.
+	// routerMACGoneRest is the same after one was removed: many are removed at once when a switch goes, and each would make for a look.
+	routerMACGoneRest = 9
+	// routerMACGraceAtMost bounds both, as a look takes long on a busy switch too, and packets wait.
 	routerMACGraceAtMost = 400 * time.Millisecond
 	// routerMACPass catches what events missed.
 	routerMACPass = 5 * time.Second
@@ -52,7 +54,8 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			}
 		}
 		before, certain = missing, false
-		grace := min(max(routerMACGrace, routerMACRest*time.Since(began)), routerMACGraceAtMost)
+		took := time.Since(began)
+		grace := min(max(routerMACGrace, routerMACRest*took), routerMACGraceAtMost)
 		wait = min(max(2*wait, grace), routerMACPass)
 		if len(missing) > 0 {
 			wait = grace
@@ -62,7 +65,7 @@ func (s *System) KeepRouterMACs(ctx context.Context, r system.Routing) {
 			return
 		case <-time.After(wait):
 		case <-gone:
-			if !pause(ctx, routerMACGone) {
+			if !pause(ctx, min(max(routerMACGone, routerMACGoneRest*took), routerMACGraceAtMost)) {
 				return
 			}
 			certain = true
