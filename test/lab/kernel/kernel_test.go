@@ -119,11 +119,18 @@ func TestMissingOptions(t *testing.T) {
 // The newest source is taken, and no kernel that was built from another configuration.
 func TestFindAndChoose(t *testing.T) {
 	t.Setenv(Env, "")
-	cache := t.TempDir()
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	cache, err := debroot.CacheDir()
+	if err != nil {
+		t.Fatal(err)
+	}
 	root := filepath.Join(cache, "debian12-x")
 	var said bytes.Buffer
 	if got := Choose(root, &said); got != filepath.Join(root, "usr/bin/linux.uml") || !strings.Contains(said.String(), "make lab-kernel") {
 		t.Errorf("an empty cache gives %s, and says %q", got, said.String())
+	}
+	if got := Advice(); !strings.Contains(got, "make lab-kernel") {
+		t.Errorf("with Debian's kernel, the advice is %q", got)
 	}
 	for _, dir := range []string{"kernel-6.1.9-1-" + key(), "kernel-6.1.10-1-" + key(), "kernel-6.1.200-1-0123456789ab"} {
 		if err := os.MkdirAll(filepath.Join(cache, dir), 0o755); err != nil {
@@ -136,6 +143,9 @@ func TestFindAndChoose(t *testing.T) {
 	said.Reset()
 	if got, want := Choose(root, &said), filepath.Join(cache, "kernel-6.1.10-1-"+key(), binary); got != want || strings.Count(said.String(), "\n") != 1 {
 		t.Errorf("chose %s, want %s, and says %q", got, want, said.String())
+	}
+	if got := Advice(); got != "" {
+		t.Errorf("with the lab's own kernel, the advice is %q", got)
 	}
 	t.Setenv(Env, "/some/linux")
 	if got := Choose(root, &said); got != "/some/linux" {

@@ -12,6 +12,7 @@ import (
 	"github.com/pointsman/pointsman/test/demo"
 	"github.com/pointsman/pointsman/test/fabric"
 	"github.com/pointsman/pointsman/test/lab"
+	"github.com/pointsman/pointsman/test/lab/kernel"
 )
 
 // withControlPlane boots a fabric with a control plane in front of it.
@@ -45,7 +46,13 @@ The exit code is 0 only if all of it held.`,
 			if err != nil {
 				return err
 			}
-			return demo.Run(cmd.Context(), fabric.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), Log: os.Stdout}, limit, os.Stdout)
+			if err := demo.Run(cmd.Context(), fabric.Options{Topology: topology, Binaries: binariesDir(cmd, binaries), Log: os.Stdout}, limit, os.Stdout); err != nil {
+				return err
+			}
+			if advice := kernel.Advice(); advice != "" {
+				fmt.Println(advice)
+			}
+			return nil
 		},
 	}
 	cmd.Flags().StringVarP(&file, "file", "f", "", "topology file (at least two racks of two leaves with three machines)")
