@@ -13,7 +13,8 @@ import (
 
 // A session that is configured on a port with a carrier and does not come up may be one that FRR has lost track of: bgpd 8.4.4 now and
 // then misses or forgets the neighbour's address on a busy machine and waits for it for good, though zebra has it. The port going down and up
-// makes zebra tell it anew. A machine that does not speak yet looks the same but for what zebra has heard, so that the wait doubles each time.
+// makes zebra tell it anew. A machine that does not speak yet looks the same but for what zebra has heard, so that the wait doubles each time,
+// and begins anew with somebody new on the port.
 const (
 	nudgeInterval = 2 * time.Second
 	nudgeAfter    = 10 * time.Second
@@ -21,6 +22,8 @@ const (
 	nudgeForgotten = nudgeInterval
 	// nudgeFabric is for the underlay, where a neighbour whose port has a carrier speaks or is about to.
 	nudgeFabric = 4 * time.Second
+	// nudgeRelink is how long a link may take to come back after a bounce.
+	nudgeRelink = 30 * time.Second
 	nudgeAtMost = 10 * time.Minute
 )
 
@@ -67,15 +70,19 @@ func (n *nudger) run(ctx context.Context) {
 	}
 }
 
-// look bounces the ports whose time is up.
+// look bounces the ports whose time is up. Nobody is waited for at a port without a carrier.
 func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time) {
 	seen := map[string]bool{}
 	for _, s := range sessions {
 		if s.Interface == "" || s.Established {
 			continue
 		}
-		seen[s.Interface] = true
 		w := n.down[s.Interface]
+		if !n.system.Carrier(s.Interface) {
+			seen[s.Interface] = w != nil && w.bounced && now.Sub(w.since) < nudgeRelink
+			continue
+		}
+		seen[s.Interface] = true
 		if w == nil || w.vrf != s.VRF {
 			n.down[s.Interface] = newWait(s, now)
 			continue
@@ -103,10 +110,6 @@ func (n *nudger) forgotten(ctx context.Context, w *wait, s frr.Session) bool {
 }
 
 func (n *nudger) bounce(ctx context.Context, s frr.Session) {
-	state, err := n.system.Observe(ctx)
-	if err != nil || !state.Kernel.Ports[s.Interface].OperUp {
-		return // nobody is there
-	}
 	n.log.Warn("a session does not come up though its port has a carrier: the port goes down and up", "port", s.Interface, "vrf", s.VRF, "state", s.State)
 	var errs []error
 	for _, r := range n.system.Apply(ctx, []plan.Op{plan.SetUp{Device: s.Interface}, plan.SetUp{Device: s.Interface, Up: true}}) {

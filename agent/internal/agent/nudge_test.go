@@ -67,3 +67,35 @@ func TestNudge(t *testing.T) {
 		})
 	}
 }
+
+// Who comes back to a port is waited for as if he were new, unless it was the agent who took the link away.
+func TestNudgeBeginsAnewWithACarrier(t *testing.T) {
+	for _, tc := range []struct {
+		name    string
+		without [2]time.Duration // when the port has no carrier
+		want    []time.Duration
+	}{
+		{"a link that is slow to come back", [2]time.Duration{10 * time.Second, 15 * time.Second}, []time.Duration{10 * time.Second, 30 * time.Second, 70 * time.Second}},
+		{"a machine that was off", [2]time.Duration{15 * time.Second, 60 * time.Second}, []time.Duration{10 * time.Second, 71 * time.Second}},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			sw := memory.New("leaf01", "swp1")
+			up := func(on bool) { sw.Apply(t.Context(), []plan.Op{plan.SetUp{Device: "swp1", Up: on}}) }
+			up(true)
+			n := &nudger{system: sw, alone: func(f func()) { f() }, log: slog.New(slog.DiscardHandler), down: map[string]*wait{}}
+			n.hears = func(context.Context, string, string) (bool, error) { return false, nil }
+			var bounced []time.Duration
+			for at := time.Duration(0); at < 80*time.Second; at += time.Second {
+				before := sw.Writes()
+				n.look(t.Context(), []frr.Session{{VRF: "Vrf1", Interface: "swp1", State: "Idle"}}, time.Unix(0, 0).Add(at))
+				if sw.Writes() != before {
+					bounced = append(bounced, at)
+				}
+				up(at < tc.without[0] || at >= tc.without[1])
+			}
+			if !slices.Equal(bounced, tc.want) {
+				t.Errorf("bounced at %v, want %v", bounced, tc.want)
+			}
+		})
+	}
+}

@@ -47,6 +47,8 @@ type System interface {
 	Facts(ctx context.Context) (plan.Facts, error)
 	// Apply carries out ops in order. A failed step skips those that depend on it (same port or VRF) and no others.
 	Apply(ctx context.Context, ops []plan.Op) []plan.Result
+	// Carrier reports whether somebody is at the other end of a port's cable. It costs little.
+	Carrier(port string) bool
 	// Watch calls kick whenever something changed that Observe would see differently. It returns when ctx ends.
 	Watch(ctx context.Context, kick func(why string)) error
 }

@@ -170,3 +170,16 @@ func TestOneFailureIsolates(t *testing.T) {
 	l.IP("link del Vrf104001")
 	l.converge(leafIntent(tenantPort("swp1", 104001, 1), tenantPort("swp2", 104002, 2)))
 }
+
+// A port has a carrier while its machine has its own end up.
+func TestCarrier(t *testing.T) {
+	l := newLeaf(t)
+	l.converge(leafIntent())
+	if !l.Carrier("swp1") || l.Carrier("swp9") {
+		t.Errorf("swp1, whose machine is up, has a carrier: %t; swp9, which is not there: %t", l.Carrier("swp1"), l.Carrier("swp9"))
+	}
+	l.on(1, "ip link set m1 down")
+	if l.Carrier("swp1") {
+		t.Error("swp1 has a carrier, and its machine is down")
+	}
+}

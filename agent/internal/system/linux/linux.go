@@ -164,6 +164,12 @@ func numbered(name, prefix string) (uint64, bool) {
 	return n, err == nil && strconv.FormatUint(n, 10) == digits
 }
 
+// Carrier implements system.System.
+func (s *System) Carrier(port string) bool {
+	l, err := s.route.device(port)
+	return err == nil && l.operUp
+}
+
 // Facts implements system.System. Numbers that foreign VRFs and VLAN devices hold are taken.
 func (s *System) Facts(ctx context.Context) (plan.Facts, error) {
 	f, _, err := s.FactsAndSharedTunnels(ctx)

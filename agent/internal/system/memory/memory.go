@@ -84,6 +84,12 @@ func (s *Switch) Observe(context.Context) (plan.State, error) {
 	return clone(s.state), nil
 }
 
+// Carrier implements system.System.
+func (s *Switch) Carrier(port string) bool {
+	st, err := s.Observe(context.Background())
+	return err == nil && st.Kernel.Ports[port].OperUp
+}
+
 // Facts implements system.System.
 func (s *Switch) Facts(context.Context) (plan.Facts, error) {
 	s.mu.Lock()
