@@ -57,7 +57,7 @@ func binaries(t testing.TB) string {
 
 const scriptLimit = 20 * time.Minute
 
-// fabricVar names the topology of test/lab/topologies that takes the place of the default one: "mixed", whose leaves run SONiC and Cumulus Linux.
+// fabricVar names the topology of test/lab/topologies that takes the place of the default one: "linux", for one.
 const fabricVar = "POINTSMAN_FABRIC"
 
 // defaultTopology is that of scripts that ask for none.

@@ -97,7 +97,7 @@ func (d *difference) port(name string, have, want Port) {
 
 // portIPv6 turns IPv6 on or off, as where the port now is wants it.
 func (d *difference) portIPv6(name string, want Port, of For) {
-	path, value := deviceSysctl(name, portIPv6), off(want.Master == BridgeName)
+	path, value := deviceSysctl(name, portIPv6), disablesIPv6(want)
 	if have := d.have.Sysctls[path]; d.knows(PartSysctls) && have != "" && have != value {
 		d.move(SetSysctl{path, value, of})
 	}

@@ -68,7 +68,7 @@ func deviceSysctl(device, setting string) string {
 func (b *build) desireSysctls() {
 	maps.Copy(b.kernel.Sysctls, switchSysctls)
 	for name, port := range b.kernel.Ports {
-		b.desireDeviceSysctls(name, routedSysctls, portSysctls, map[string]string{portIPv6: off(port.Master == BridgeName)})
+		b.desireDeviceSysctls(name, routedSysctls, portSysctls, map[string]string{portIPv6: disablesIPv6(port)})
 	}
 	for vrf := range b.kernel.VRFs {
 		b.desireDeviceSysctls(vrf, routedSysctls)
@@ -78,9 +78,9 @@ func (b *build) desireSysctls() {
 	}
 }
 
-// off is the value of a setting that disables something.
-func off(disabled bool) string {
-	if disabled {
+// disablesIPv6 is the value of portIPv6 where a port is.
+func disablesIPv6(p Port) string {
+	if p.Master == BridgeName {
 		return "1"
 	}
 	return "0"
