@@ -11,10 +11,12 @@ import (
 	"github.com/pointsman/pointsman/agent/internal/system/frr"
 )
 
-// A session that is configured on a port with a carrier and does not come up may be one that FRR has lost track of: bgpd 8.4.4 now and
-// then misses or forgets the neighbour's address on a busy machine and waits for it for good, though zebra has it. The port going down and up
-// makes zebra tell it anew. A machine that does not speak yet looks the same but for what zebra has heard, so that the wait doubles each time,
-// and begins anew with somebody new on the port.
+// A session that is configured on a port with a carrier and does not come up may be one that FRR has lost track of. bgpd has two connections
+// to zebra, one of them for VNC, and each tells it of ports and their VRFs. If the second lags behind, as it may on a busy machine, bgpd takes
+// the port through its VRFs once more after the first has told it the port's link-local address, and forgets that; when it is told the
+// neighbour's then, it starts no session without one of its own, and waits for good. (Seen in the debug log of 8.4.4 at one of 795 moves in a
+// row, and read in bgp_nbr_connected_add.) The port going down and up makes zebra tell both anew. A machine that does not speak yet looks the
+// same but for what zebra has heard, so that the wait doubles each time, and begins anew with somebody new on the port.
 const (
 	nudgeInterval = 2 * time.Second
 	nudgeAfter    = 10 * time.Second
