@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
@@ -60,12 +61,20 @@ func run(ctx context.Context, cfg config.Config, log *slog.Logger) error {
 		Switch: cfg.Switch, StateDir: cfg.StateDir, System: failpoint.Around(sys, log), FRR: sw.frr, Etcd: client,
 		CutOff:        func(ctx context.Context) bool { return intent.CutOff(ctx, cfg.Etcd.Endpoints, cfg.Etcd.BindDevice) },
 		ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass, HeartbeatTTL: cfg.HeartbeatTTL, FabricWait: fabricWait,
+		Ready:    func() { notify(log) },
 		SendLLDP: cfg.SendLLDP, Discover: true, Ports: func(port string) bool { return !slices.Contains(cfg.Management, port) },
 		Kernel: kernelReport(kernel, sys), BootID: boot, Metrics: cfg.Metrics.Address, MetricsDevice: cfg.Metrics.Device,
 		Templates: sw.templates, TemplatesRefused: sw.refused, Log: log,
 	})
 	log.Info("agent ends; the data plane stays as it is")
 	return err
+}
+
+// notify tells systemd, or who starts the agent like it (NOTIFY_SOCKET), that what comes after the agent may start.
+func notify(log *slog.Logger) {
+	if _, err := daemon.SdNotify(false, daemon.SdNotifyReady); err != nil {
+		log.Warn("the service manager does not hear that the agent is ready", "err", err)
+	}
 }
 
 // kernelReport is what the switch's status says of its kernel: an operator must see where nothing keeps machines off the CPU.

@@ -51,6 +51,8 @@ type Config struct {
 	CutOff                                func(ctx context.Context) bool
 	ConfirmWindow, FullPass, HeartbeatTTL time.Duration
 	FabricWait                            time.Duration // see reconcile.Config
+	// Ready is called once, when what may come up with FRR on a switch that boots is held down, at the latest after FabricWait.
+	Ready func()
 	// SendLLDP makes the agent send LLDP; Discover makes it listen. Ports tells which ports are ours.
 	SendLLDP, Discover bool
 	Ports              func(port string) bool
@@ -73,10 +75,18 @@ func Run(ctx context.Context, cfg Config) error {
 	}
 	a.metrics = metrics.New(answers{a})
 	a.prober = probe.New(cfg.System, cfg.FRR, a.writer.SetProbes, cfg.Log)
+	ready := func() {}
+	if cfg.Ready != nil {
+		ready = sync.OnceFunc(cfg.Ready)
+		defer time.AfterFunc(cfg.FabricWait, ready).Stop()
+	}
+	if !a.follower.Knows() {
+		ready() // there is nothing to hold
+	}
 	var err error
 	a.loop, err = reconcile.New(reconcile.Config{
 		System: cfg.System, Health: health{a}, StateDir: cfg.StateDir, ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass,
-		FabricWait: cfg.FabricWait, OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
+		FabricWait: cfg.FabricWait, Boot: cfg.BootID, OnFirst: ready, OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
@@ -154,4 +164,19 @@ type health struct{ *agent }
 
 func (h health) Sessions() []netmodel.SessionStatus { return h.sessions.Sessions() }
 func (h health) Connected() bool                    { return h.follower.Connected() }
-func (h health) CutOff(ctx context.Context) bool    { return h.cfg.CutOff(ctx) }
+
+// Underlay implements reconcile.Health.
+func (h health) Underlay(ctx context.Context) (map[string]time.Time, error) {
+	sessions, err := h.cfg.FRR.Sessions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	since := map[string]time.Time{}
+	for _, s := range sessions {
+		if s.VRF == "" && s.Established {
+			since[s.Interface] = s.EstablishedTime
+		}
+	}
+	return since, nil
+}
+func (h health) CutOff(ctx context.Context) bool { return h.cfg.CutOff(ctx) }

@@ -77,6 +77,9 @@ func (f *Follower) Run(ctx context.Context, emit func(Snapshot)) error {
 	return nil
 }
 
+// Knows tells whether there is an intent on disk to begin with. It is asked before Run.
+func (f *Follower) Knows() bool { return f.last.known() }
+
 // pause waits, and answers who wants to adopt in the meantime.
 func (f *Follower) pause(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d)

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"context"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
@@ -8,7 +9,7 @@ import (
 )
 
 // A switch that boots is its machines' way as soon as their sessions stand, and loses their packets until it has the fabric's routes.
-// So ports that lead into VRFs come up behind the uplinks.
+// So ports that lead into VRFs come up behind the uplinks, and those that the network OS has brought up from what it saved go down until then.
 const (
 	// fabricSettles is how long the youngest session of an uplink stands before its routes count as being in the kernel.
 	fabricSettles = 2 * time.Second
@@ -16,28 +17,35 @@ const (
 	fabricPoll = 250 * time.Millisecond
 )
 
-// holdPorts returns the ports that stay down until the fabric is there; none once it was. A port that is up stays up.
-func (l *Loop) holdPorts(observed plan.State, config netmodel.SwitchConfig) map[string]bool {
+// holdPorts returns the ports that stay down until the fabric is there; none once it was. A port that is up stays up, but at the first start
+// after a boot: then nobody has come to rely on it.
+func (l *Loop) holdPorts(ctx context.Context, observed plan.State, config netmodel.SwitchConfig) map[string]bool {
 	l.holding = false
-	if l.fabric = l.fabric || l.cfg.Health == nil || time.Since(l.started) >= l.cfg.FabricWait || l.uplinksStand(observed, config); l.fabric {
+	if !l.fabric {
+		l.fabric = l.cfg.Health == nil || time.Since(l.started) >= l.cfg.FabricWait || l.uplinksStand(ctx, observed, config)
+		if l.fabric {
+			l.keepBoot()
+		}
+	}
+	if l.fabric {
 		return nil
 	}
+	boots := l.kept.Boot != l.cfg.Boot
 	held := map[string]bool{}
 	for _, p := range config.Ports {
-		if have, ok := observed.Kernel.Ports[p.Name]; ok && p.Role != netmodel.PortUplink && !have.Up {
+		if have, ok := observed.Kernel.Ports[p.Name]; ok && p.Role != netmodel.PortUplink && (boots || !have.Up) {
 			held[p.Name], l.holding = true, true
 		}
 	}
 	return held
 }
 
-// uplinksStand tells whether there is a session on an uplink, and on each that has a carrier, and all have settled.
-func (l *Loop) uplinksStand(observed plan.State, config netmodel.SwitchConfig) bool {
-	since := map[string]time.Time{}
-	for _, s := range l.cfg.Health.Sessions() {
-		if s.Established {
-			since[s.Port] = s.EstablishedTime
-		}
+// uplinksStand tells whether there is a session on an uplink, and on each that has a carrier, and all have settled. FRR that does not answer
+// has none.
+func (l *Loop) uplinksStand(ctx context.Context, observed plan.State, config netmodel.SwitchConfig) bool {
+	since, err := l.cfg.Health.Underlay(ctx)
+	if err != nil {
+		return false
 	}
 	stand := false
 	for _, p := range config.Ports {

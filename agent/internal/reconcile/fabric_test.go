@@ -104,3 +104,87 @@ func TestPortsThatAreUpDoNotWait(t *testing.T) {
 		stop()
 	})
 }
+
+// What the network OS brought up from its file as the switch booted waits like the rest: the fabric's routes are not there yet.
+func TestPortsThatABootBroughtUpWait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.boot = "first"
+		stop := b.start(b.sw)
+		b.want(inVRF("swp1", 2, 100001))
+		synctest.Wait()
+		stop()
+
+		b.boot, b.fabricWait = "second", time.Minute
+		first := false
+		b.onFirst = func() { first = !b.up("swp1") }
+		b.carrier(uplink, true)
+		stop = b.start(b.sw)
+		b.want()
+		synctest.Wait()
+		if b.up("swp1") || !first {
+			t.Errorf("up %v before there is a fabric; down by the time that others may start: %v", b.up("swp1"), first)
+		}
+		if !b.up("swp2") || !b.up(uplink) {
+			t.Error("ports of provisioning and uplinks do not wait")
+		}
+		stop() // an agent that ends while it holds ports holds them again
+		stop = b.start(b.sw)
+		b.want()
+		synctest.Wait()
+		b.sw.Alter("a port is set up by hand", func(s *plan.State) {
+			p := s.Kernel.Ports["swp1"]
+			p.Up = true
+			s.Kernel.Ports["swp1"] = p
+		})
+		synctest.Wait()
+		time.Sleep(time.Second)
+		if b.up("swp1") {
+			t.Error("up after a restart, before there is a fabric")
+		}
+		b.established(uplink)
+		time.Sleep(fabricSettles + 2*fabricPoll)
+		b.expect("the fabric is there", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+		if !b.up("swp1") {
+			t.Error("still down")
+		}
+		stop()
+
+		// From now on an agent that starts is a restart.
+		b.session(uplink, false, "")
+		writes := b.sw.Writes()
+		stop = b.start(b.sw)
+		b.want()
+		synctest.Wait()
+		b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+		if n := b.sw.Writes() - writes; n > 0 {
+			t.Errorf("%d writes", n)
+		}
+		stop()
+	})
+}
+
+// A switch whose fabric is there when its agent first starts, long after the boot, is left as it is.
+func TestAgentThatComesLateHoldsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		b.boot = "first"
+		stop := b.start(b.sw)
+		b.want(inVRF("swp1", 2, 100001))
+		synctest.Wait()
+		stop()
+		b.boot, b.fabricWait = "second", time.Minute
+		b.carrier(uplink, true)
+		b.established(uplink)
+		time.Sleep(time.Hour)
+		writes := b.sw.Writes()
+		stop = b.start(b.sw)
+		b.want()
+		synctest.Wait()
+		b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+		if n := b.sw.Writes() - writes; n > 0 {
+			t.Errorf("%d writes", n)
+		}
+		stop()
+	})
+}

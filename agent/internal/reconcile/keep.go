@@ -19,11 +19,12 @@ import (
 const keptVersion = 1
 
 // kept is what the loop keeps over restarts: the numbers of VRFs and VNIs, so that they come back the same after a reboot, and
-// the changes that were reverted, so that a restart does not try them again.
+// the changes that were reverted, so that a restart does not try them again, and the boot that it has seen through.
 type kept struct {
 	Version  int                      `json:"version"`
 	Assigned plan.Assignments         `json:"assigned"`
 	Reverted map[string]keptReversion `json:"reverted,omitempty"`
+	Boot     string                   `json:"boot,omitempty"` // the last in which the fabric was there
 
 	path string
 }
@@ -85,8 +86,20 @@ func (l *Loop) keep(assigned plan.Assignments) {
 		return
 	}
 	l.kept.Assigned, l.kept.Reverted = assigned, reverted
+	l.store()
+}
+
+// keepBoot notes that from now on an agent that starts in this boot is a restart.
+func (l *Loop) keepBoot() {
+	if l.kept.Boot != l.cfg.Boot {
+		l.kept.Boot = l.cfg.Boot
+		l.store()
+	}
+}
+
+func (l *Loop) store() {
 	if err := l.kept.save(); err != nil {
-		l.cfg.Log.Error("assignments are not on disk", "err", err)
+		l.cfg.Log.Error("what the loop keeps is not on disk", "err", err)
 	}
 }
 

@@ -28,8 +28,12 @@ type Config struct {
 	// ConfirmWindow is how long a change may be reverted, FullPass how often everything is compared without a kick.
 	ConfirmWindow, FullPass time.Duration
 	// FabricWait is how long after the start ports that are down wait for the sessions of the uplinks before they enter VRFs all the
-	// same; 0 means not at all.
+	// same; 0 means not at all. At the first start after a boot, those that are up go down for it.
 	FabricWait time.Duration
+	// Boot identifies the switch's present boot.
+	Boot string
+	// OnFirst, if not nil, is called when the first pass has done what could be done for an intent.
+	OnFirst func()
 	// OnReport gets the outcome of every pass. It must not block.
 	OnReport func(Report)
 	// Meter counts what is done; nil means that nobody counts.
@@ -41,6 +45,8 @@ type Config struct {
 type Health interface {
 	// Sessions returns all BGP sessions as last read, without reading.
 	Sessions() []netmodel.SessionStatus
+	// Underlay asks FRR which sessions of the default VRF are established, and since when, by port.
+	Underlay(ctx context.Context) (map[string]time.Time, error)
 	// Connected tells, without asking, whether etcd is in reach.
 	Connected() bool
 	// CutOff asks etcd, and tells whether it is silent: a refusal is an answer, and proves that the network is there.
@@ -97,6 +103,7 @@ type Loop struct {
 	failing failing
 	last    Report
 	started time.Time
+	passed  bool          // OnFirst was called
 	fabric  bool          // was there, or is waited for no more
 	holding bool          // ports are held down until then
 	acted   []plan.Result // what the present pass did

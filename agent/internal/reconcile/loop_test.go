@@ -42,6 +42,8 @@ type bench struct {
 	cutOff   bool
 
 	fabricWait time.Duration
+	boot       string
+	onFirst    func()
 }
 
 func newBench(t *testing.T) *bench {
@@ -76,7 +78,7 @@ func (b *bench) start(sys system.System) (stop func()) {
 	b.t.Helper()
 	var err error
 	b.loop, err = New(Config{
-		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, FabricWait: b.fabricWait, Log: slog.New(slog.DiscardHandler),
+		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, FabricWait: b.fabricWait, Boot: b.boot, OnFirst: b.onFirst, Log: slog.New(slog.DiscardHandler),
 		OnReport: func(r Report) {
 			b.mu.Lock()
 			defer b.mu.Unlock()
@@ -102,6 +104,15 @@ func (b *bench) Sessions() []netmodel.SessionStatus {
 		out = append(out, s)
 	}
 	return out
+}
+func (b *bench) Underlay(context.Context) (map[string]time.Time, error) {
+	since := map[string]time.Time{}
+	for _, s := range b.Sessions() {
+		if s.Established {
+			since[s.Port] = s.EstablishedTime
+		}
+	}
+	return since, nil
 }
 func (b *bench) Connected() bool { return true }
 func (b *bench) CutOff(context.Context) bool {

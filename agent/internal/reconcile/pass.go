@@ -70,6 +70,10 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 	l.keep(read.assigned)
 	v := judge(read, results)
 	l.report(snapshot, in, read, v)
+	if !l.passed && l.cfg.OnFirst != nil {
+		l.cfg.OnFirst()
+	}
+	l.passed = true
 	l.failing.set(read.ops, results)
 	switch {
 	case len(read.ops) > 0 || unread(read.observed) != "":
@@ -116,7 +120,7 @@ func (l *Loop) look(ctx context.Context, in plan.Intent) (reading, error) {
 	}
 	var desired plan.State
 	facts := r.facts.Observing(r.observed, l.kept.Assigned)
-	facts.Held = l.holdPorts(r.observed, in.Config)
+	facts.Held = l.holdPorts(ctx, r.observed, in.Config)
 	desired, r.assigned, r.problems, err = plan.Desired(in, facts)
 	if err != nil {
 		return r, fmt.Errorf("plan: %w", err)
