@@ -28,4 +28,6 @@ auto %s
 iface %s
     vrf-table auto
 `, node.Management, mgmtVRF, mgmtVRF, mgmtVRF)
+	// networking.service; management, by which the lab reaches the node, is up already.
+	node.Services = append(node.Services, Service{Name: "networking", Command: []string{"ifup", "-a"}, Once: true})
 }

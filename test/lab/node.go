@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/test/lab/uml"
@@ -96,10 +97,25 @@ func enterNodeRoot(spec nodeSpec) error {
 	if err := uml.MakeServiceDirs(""); err != nil {
 		return err
 	}
+	if err := newBootID(); err != nil {
+		return err
+	}
 	if !firstBoot {
 		return nil // its disk holds what it held
 	}
 	return writeNodeFiles(spec)
+}
+
+// newBootID gives a node an identity of its boot, which on its own machine its kernel would make.
+func newBootID() error {
+	const mine, kernels = "/run/boot_id", "/proc/sys/kernel/random/boot_id"
+	if err := os.WriteFile(mine, []byte(uuid.NewString()+"\n"), 0o444); err != nil {
+		return fmt.Errorf("write boot id: %w", err)
+	}
+	if err := unix.Mount(mine, kernels, "", unix.MS_BIND, ""); err != nil {
+		return fmt.Errorf("mount %s over %s: %w", mine, kernels, err)
+	}
+	return nil
 }
 
 func writeNodeFiles(spec nodeSpec) error {

@@ -25,13 +25,13 @@ func makeSONiC(node *nodeSpec, s Switch) error {
 		"/usr/bin/" + swstate.Program: "/proc/1/exe",
 		"/etc/sonic/frr":              "/etc/frr",
 	}
-	node.Services = append([]Service{
-		{
+	node.Services = append(node.Services,
+		Service{
 			Name: "database", Command: []string{swstate.Program, "database"}, Ready: swstate.Socket,
 			Configure: []string{swstate.Program, "load"}, ConfigureIf: swstate.ConfigFile,
 		},
-		{Name: "swss", Command: []string{swstate.Program, "run"}, BoundTo: "database"},
-	}, node.Services...)
+		Service{Name: "swss", Command: []string{swstate.Program, "run"}, BoundTo: "database"},
+	)
 	return nil
 }
 

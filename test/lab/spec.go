@@ -118,17 +118,18 @@ func readyLimit(nodes int) time.Duration { return 30*time.Second + time.Duration
 func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval time.Duration, frr string) (nodeSpec, error) {
 	node := nodeSpec{
 		Name: s.Name, Switch: true, Management: netip.PrefixFrom(s.Management, 24), MAC: hardwareAddr(portMAC(0, index, 0)),
-		Files: map[string]string{}, Services: frrServices(frr), FRR: frr,
+		Files: map[string]string{}, FRR: frr,
 	}
-	if s.OS == SONiC {
+	switch s.OS {
+	case SONiC:
 		if err := makeSONiC(&node, s); err != nil {
 			return nodeSpec{}, err
 		}
-	}
-	if s.OS == Cumulus {
+	case Cumulus:
 		makeCumulus(&node)
 	}
 	if !agent {
+		node.Services = append(node.Services, frrServices(frr)...)
 		return node, nil
 	}
 	endpoints := []string{}
@@ -143,9 +144,16 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 		return nodeSpec{}, err
 	}
 	node.Files["/etc/pointsman/agent.yaml"] = string(config)
-	node.Services = append(node.Services, Service{Name: "agent", Command: []string{
+	service := Service{Name: "agent", Command: []string{
 		"env", "POINTSMAN_FAILPOINT=" + Failpoint, "pointsman-agent", "run", "--config", "/etc/pointsman/agent.yaml",
-	}})
+	}}
+	if s.OS == Linux {
+		node.Services = append(append(node.Services, frrServices(frr)...), service)
+		return node, nil
+	}
+	// What brings machines' ports up from a file of its own does so before FRR runs, and the agent comes in between.
+	service.Notify = true
+	node.Services = append(append(node.Services, service), frrServices(frr)...)
 	return node, nil
 }
 

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -126,6 +129,10 @@ func (s *supervised) run() {
 			exit := s.runOnce(once)
 			wait = backoff(time.Since(start), exit, wait)
 		}
+		if s.Once {
+			once()
+			return
+		}
 		if s.wanted() {
 			select {
 			case <-time.After(wait):
@@ -193,19 +200,14 @@ func (s *supervised) runOnce(ready func()) int {
 		return notStarted
 	}
 	defer null.Close()
-	appeared := func() error { return nil }
-	if s.Ready != "" {
-		_ = os.Remove(s.Ready) // what a killed process left would say "ready" too early
-		wait, stop, err := watchFile(s.Ready)
-		if err != nil {
-			fmt.Fprintf(log, "lab: watch %s: %v\n", s.Ready, err)
-			return notStarted
-		}
-		defer stop()
-		appeared = wait
+	serves, stop, env, err := s.readiness()
+	if err != nil {
+		fmt.Fprintf(log, "lab: %v\n", err)
+		return notStarted
 	}
+	defer stop()
 	child, err := s.reaper.Start(uml.Process{
-		Argv: s.Command, Dir: "/", Env: append(os.Environ(), s.Env...), Files: []*os.File{null, log, log}, Attr: &syscall.SysProcAttr{Setsid: true},
+		Argv: s.Command, Dir: "/", Env: slices.Concat(os.Environ(), env, s.Env), Files: []*os.File{null, log, log}, Attr: &syscall.SysProcAttr{Setsid: true},
 	})
 	if err != nil {
 		fmt.Fprintf(log, "lab: %v\n", err)
@@ -216,7 +218,7 @@ func (s *supervised) runOnce(ready func()) int {
 	s.status.Starts++
 	s.mu.Unlock()
 	go func() {
-		if appeared() == nil {
+		if serves() == nil {
 			s.configure(log)
 			s.serves(child.Pid)
 			ready()
@@ -226,6 +228,52 @@ func (s *supervised) runOnce(ready func()) int {
 	s.ended(exit)
 	return exit
 }
+
+// readiness prepares to hear that a process that is yet to be started serves. The process gets env; wait ends when it serves, or with stop.
+func (s *supervised) readiness() (wait func() error, stop func(), env []string, err error) {
+	switch {
+	case s.Notify:
+		path := filepath.Join("/run", s.Name+".notify")
+		if wait, stop, err = listenReady(path); err != nil {
+			return nil, nil, nil, fmt.Errorf("listen on %s: %w", path, err)
+		}
+		return wait, stop, []string{"NOTIFY_SOCKET=" + path}, nil
+	case s.Ready != "":
+		_ = os.Remove(s.Ready) // what a killed process left would say "ready" too early
+		if wait, stop, err = watchFile(s.Ready); err != nil {
+			return nil, nil, nil, fmt.Errorf("watch %s: %w", s.Ready, err)
+		}
+		return wait, stop, nil, nil
+	case s.Once:
+		return func() error { return errors.New("it serves nothing") }, func() {}, nil, nil
+	}
+	return func() error { return nil }, func() {}, nil, nil
+}
+
+// listenReady hears what a process tells of its state (sd_notify(3)); wait blocks until it is ready, or stop is called.
+func listenReady(path string) (wait func() error, stop func(), err error) {
+	_ = os.Remove(path)
+	socket, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		return nil, nil, err
+	}
+	wait = func() error {
+		buf := make([]byte, 4096)
+		for {
+			n, err := socket.Read(buf)
+			if err != nil {
+				return err
+			}
+			if saysReady(string(buf[:n])) {
+				return nil
+			}
+		}
+	}
+	return wait, func() { socket.Close() }, nil
+}
+
+// saysReady reads a message, which has a variable a line.
+func saysReady(message string) bool { return slices.Contains(strings.Split(message, "\n"), "READY=1") }
 
 // configure gives a service that is ready its saved configuration.
 func (s *supervised) configure(log *os.File) {

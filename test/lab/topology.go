@@ -62,6 +62,10 @@ type Service struct {
 	Env     []string `yaml:"env,omitempty"`
 	// Ready is a file or socket whose appearance says that the service serves; empty is at once.
 	Ready string `yaml:"ready,omitempty"`
+	// Notify is for a service that says itself that it serves, as to systemd (sd_notify).
+	Notify bool `yaml:"notify,omitempty"`
+	// Once is for a program that runs at each boot and ends; what comes after it starts then.
+	Once bool `yaml:"once,omitempty"`
 	// Configure is run after each start once the service is ready, if the file ConfigureIf exists.
 	Configure   []string `yaml:"configure,omitempty"`
 	ConfigureIf string   `yaml:"configure-if,omitempty"`
