@@ -84,8 +84,8 @@ beside = @mkdir -p out; echo "beside it: $(3)"; \
 	$(3) >$(2) 2>&1 & other=$$!; first=0; (set -x; $(1)) || first=$$?; \
 	second=0; wait $$other || second=$$?; cat $(2); exit $$((first | second))
 
-# `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The default fabric's leaves run SONiC and
-# Cumulus Linux, and so do those of the border's and the speakers' fabrics; those of the faults' run Linux. The short scripts are run on the others, too.
+# `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The leaves of the default fabric run SONiC and
+# Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults. The short scripts are run on the others, too.
 e2e-halves e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
 
 e2e: e2e-halves e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one

@@ -285,13 +285,18 @@ func (s speakers) whole(t *testing.T, f *fabric.Fabric) func(ctx context.Context
 	}
 }
 
+// destroy pulls a switch's plug, and plugs it in again.
+func (s speakers) destroy(ctx context.Context, t *testing.T, f *fabric.Fabric, node string) {
+	fault{node + " destroyed",
+		func() error { return f.Lab.PowerOff(ctx, node) }, func() error { return f.Lab.PowerOn(ctx, node) }, true, s.whole(t, f),
+	}.befalls(ctx, t, f, s.bounded(carrierBound, carrierBound)...)
+}
+
 // befallSwitch is what may befall a leaf or a spine. BFD notices a black hole that nothing else does but silence; that a daemon of BGP
 // is frozen, BFD's own does not know.
 func (s speakers) befallSwitch(ctx context.Context, t *testing.T, f *fabric.Fabric, node string, blackhole []bound) {
 	whole := s.whole(t, f)
-	fault{node + " destroyed",
-		func() error { return f.Lab.PowerOff(ctx, node) }, func() error { return f.Lab.PowerOn(ctx, node) }, true, whole,
-	}.befalls(ctx, t, f, s.bounded(carrierBound, carrierBound)...)
+	s.destroy(ctx, t, f, node)
 	fault{node + " with bgpd and zebra frozen",
 		func() error { return f.Lab.Freeze(ctx, node, "bgpd", "zebra") }, func() error { return f.Lab.Thaw(ctx, node, "zebra", "bgpd") }, false, whole,
 	}.befalls(ctx, t, f, s.bounded(silentBound, silentBound)...)
@@ -300,10 +305,12 @@ func (s speakers) befallSwitch(ctx context.Context, t *testing.T, f *fabric.Fabr
 	}.befalls(ctx, t, f, blackhole...)
 }
 
-// TestLeafFaults: a leaf that is destroyed, frozen or black-holing costs its machines no more than the bound, and its return nothing.
+// TestLeafFaults: a leaf that is destroyed, frozen or black-holing costs its machines no more than the bound, and its return nothing,
+// whichever network OS it boots.
 func TestLeafFaults(t *testing.T) {
 	onFaultFabric(t, func(ctx context.Context, t *testing.T, f *fabric.Fabric, s speakers) {
 		s.befallSwitch(ctx, t, f, "leaf01", s.bounded(silentBound, bfdBound))
+		s.destroy(ctx, t, f, "leaf02")
 	})
 }
 
