@@ -269,7 +269,7 @@ func listenReady(path string) (wait func() error, stop func(), err error) {
 			}
 		}
 	}
-	return wait, func() { socket.Close() }, nil
+	return wait, func() { _ = socket.Close() }, nil
 }
 
 // saysReady reads a message, which has a variable a line.
