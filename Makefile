@@ -58,10 +58,11 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-# Tests with FRR run on 8.4.4 and on 10.3.
+# Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first, and mostly waits.
+UNIT_FIRST := ./agent/internal/system/sonic
 test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
 	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
-	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list ./... | grep -v /test/e2e)
+	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(slow=$$(go list $(UNIT_FIRST)); echo "$$slow"; go list ./... | grep -v -e /test/e2e -e "^$$slow$$")
 
 test-long: build ## what make test leaves out: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
@@ -70,19 +71,16 @@ test-long: build ## what make test leaves out: the native lab in a guest, the wh
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own. Switches that are destroyed and links that
-# are cut have bounds of a second on what that may cost: they run after the halves, beside the script that does little but wait while etcd
-# is away for $(ETCD_AWAY).
+# A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own, and beside them the one that does little but
+# wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what that may
+# cost, and BFD at 200 ms notices what a host takes from the guest: they run after that, alone.
 E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
 E2E_AWAY := ^TestControlAway$$
 E2E_TEST := go test -count=1 -timeout 60m -v
 ETCD_AWAY ?= 5m
 
-# beside runs $(1), and $(3) beside it with its output in $(2), which is shown at the end.
-beside = @mkdir -p out; echo "beside it: $(3)"; \
-	$(3) >$(2) 2>&1 & other=$$!; first=0; (set -x; $(1)) || first=$$?; \
-	second=0; wait $$other || second=$$?; cat $(2); exit $$((first | second))
+LANES := tools/lanes.sh out
 
 # `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The leaves of the default fabric run SONiC and
 # Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults. The short scripts are run on the others, too.
@@ -90,18 +88,19 @@ e2e-halves e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
 
 e2e: e2e-halves e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
 
+e2e-halves: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
 e2e-halves: build
-	$(call beside,$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E),out/e2e-second.log,$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_FAULTS)|$(E2E_AWAY)' $(E2E))
+	@$(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_FAULTS)|$(E2E_AWAY)' $(E2E)" \
+	  "e2e-away=$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E)"
 
-e2e-faults: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
-e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds; etcd away
-	$(call beside,$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E),out/e2e-away.log,$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E))
+e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
+	$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E)
 
 E2E_SHORT := ^Test(Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
 short = POINTSMAN_FABRIC=$(1) $(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)
 
 e2e-others: build ## the short end-to-end scripts on the fabrics of one network OS each
-	$(call beside,$(call short,sonic),out/e2e-others.log,{ $(call short,linux) && $(call short,cumulus); })
+	@$(LANES) "e2e-sonic=$(call short,sonic)" "e2e-linux-cumulus=$(call short,linux) && $(call short,cumulus)"
 
 e2e-short: export POINTSMAN_FABRIC ?= $(FABRIC)
 e2e-short: build ## the short end-to-end scripts, on another fabric with FABRIC=linux, sonic or cumulus

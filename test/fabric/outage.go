@@ -37,6 +37,7 @@ type Measurement struct {
 	machines [2]string
 	inputs   [2]*io.PipeWriter
 	results  [2]chan measured
+	began    time.Time // when packets are counted from
 }
 
 type measured struct {
@@ -63,6 +64,7 @@ func (f *Fabric) Measure(ctx context.Context, a, b string, pairs map[netip.Addr]
 		go func() { m.results[i] <- f.measure(ctx, machine, args[i], in) }()
 	}
 	time.Sleep(2 * time.Second) // packets are counted from when both ends listen; a caller's fault comes after that
+	m.began = time.Now()
 	return m, nil
 }
 
@@ -85,8 +87,9 @@ func (f *Fabric) measure(ctx context.Context, machine string, args []string, in 
 	return measured{reports: reports}
 }
 
-// Stop ends the measurement and returns an outage for each direction and pair.
+// Stop ends the measurement and returns an outage for each direction and pair. Where nothing came at all, that lasted as long as was measured.
 func (m *Measurement) Stop() ([]Outage, error) {
+	lasted := time.Since(m.began)
 	var got [2]measured
 	for i := range m.inputs {
 		_ = m.inputs[i].Close()
@@ -101,13 +104,14 @@ func (m *Measurement) Stop() ([]Outage, error) {
 	for i := range got {
 		for j, sent := range got[i].reports {
 			received := got[1-i].reports[j]
-			out = append(out, Outage{
+			o := Outage{
 				From: m.machines[i], To: m.machines[1-i], Target: sent.Remote, Sent: sent.Sent,
 				Lost: sent.Sent - received.Received, Gap: received.Gap, Outage: received.Outage, OutageFrom: received.OutageFrom,
-			})
-			if sent.Sent == 0 || received.Received == 0 {
-				return nil, fmt.Errorf("measure: nothing came from %s at %s", m.machines[i], sent.Remote)
 			}
+			if received.Received == 0 { // packets are not even counted before the first greeting came
+				o.Lost, o.Gap, o.Outage, o.OutageFrom = max(sent.Sent, 1), lasted, lasted, m.began
+			}
+			out = append(out, o)
 		}
 	}
 	return out, nil

@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# lanes.sh DIR NAME=COMMAND... runs commands beside each other, each with its output in DIR/NAME.log. Results of tests are shown as they come,
+# all output at the end, that of commands that failed last. It fails if one of them does.
+set -uo pipefail
+set -m # a process group for each, to be ended as one
+dir=$1; shift
+mkdir -p "$dir"
+declare -A group command
+trap 'for g in "${group[@]}"; do kill -INT -- "-$g" 2>/dev/null; done; wait; exit 130' INT TERM
+for lane; do
+  name=${lane%%=*} command[$name]=${lane#*=}
+  echo "$name: ${command[$name]}"
+  { began=$SECONDS
+    bash -c "${command[$name]}" </dev/null 2>&1 | tee "$dir/$name.log" | sed -nu "s/^\(--- \|ok \|FAIL\)/$name: &/p"
+    code=${PIPESTATUS[0]}
+    echo "$name: exit $code after $((SECONDS - began)) s"
+    exit "$code"; } &
+  group[$name]=$!
+done
+failed=()
+for lane; do
+  name=${lane%%=*}
+  wait "${group[$name]}" || { failed+=("$name"); continue; }
+  echo "=== $name: ${command[$name]}"
+  cat "$dir/$name.log"
+done
+for name in "${failed[@]}"; do
+  echo "=== FAILED: $name: ${command[$name]}"
+  cat "$dir/$name.log"
+done
+exit $((${#failed[@]} > 0))
