@@ -12,7 +12,7 @@ TOOL := go tool -modfile=tools/go.mod
 # The packages of the fabric tests; everything else is test-unit.
 E2E := ./test/e2e/...
 
-.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-halves e2e-faults e2e-others e2e-short bench-apply fuzz lint generate clean
+.PHONY: help build build-all demo lab lab-down lab-kernel test test-unit test-long hazard e2e e2e-parts e2e-faults e2e-others e2e-short bench-apply fuzz lint generate clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,11 +58,11 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-# Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first, and mostly waits.
-UNIT_FIRST := ./agent/internal/system/sonic
+# Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first.
+UNIT_FIRST := ./agent/internal/system/sonic ./agent/internal/system/linux
 test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
 	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
-	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(slow=$$(go list $(UNIT_FIRST)); echo "$$slow"; go list ./... | grep -v -e /test/e2e -e "^$$slow$$")
+	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list $(UNIT_FIRST); go list ./... | grep -v /test/e2e | grep -vxF "$$(go list $(UNIT_FIRST))")
 
 test-long: build ## what make test leaves out: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
@@ -71,12 +71,12 @@ test-long: build ## what make test leaves out: the native lab in a guest, the wh
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in two halves at once, each on fabrics of its own, and beside them the one that does little but
-# wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what that may
+# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own. The third begins with the one that does little
+# but wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what that may
 # cost, and BFD at 200 ms notices what a host takes from the guest: they run after that, alone.
-E2E_FIRST := ^Test(HundredMoves|AgentKilledInTheMiddle|Border|ForeignSpeakers)$$
+E2E_FIRST := ^Test(HundredMoves|ControlKilledInAllocation|Border|ForeignSpeakers)$$
+E2E_THIRD := ^Test(ControlAway|AgentKilledInTheMiddle)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
-E2E_AWAY := ^TestControlAway$$
 E2E_TEST := go test -count=1 -timeout 60m -v
 ETCD_AWAY ?= 5m
 
@@ -84,14 +84,14 @@ LANES := tools/lanes.sh out
 
 # `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The leaves of the default fabric run SONiC and
 # Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults. The short scripts are run on the others, too.
-e2e-halves e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
+e2e-parts e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
 
-e2e: e2e-halves e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
+e2e: e2e-parts e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
 
-e2e-halves: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
-e2e-halves: build
-	@$(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_FAULTS)|$(E2E_AWAY)' $(E2E)" \
-	  "e2e-away=$(E2E_TEST) -run '$(E2E_AWAY)' $(E2E)"
+e2e-parts: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
+e2e-parts: build
+	@$(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_THIRD)|$(E2E_FAULTS)' $(E2E)" \
+	  "e2e-third=$(E2E_TEST) -run '$(E2E_THIRD)' $(E2E)"
 
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
 	$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E)
