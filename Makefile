@@ -71,9 +71,10 @@ test-long: build ## what make test leaves out: the native lab in a guest, the wh
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own. The third begins with the one that does little
-# but wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what that may
-# cost, and BFD at 200 ms notices what a host takes from the guest: they run after that, alone.
+# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own. The third begins with the one that does
+# little but wait while etcd is away for $(ETCD_AWAY), and meanwhile the short scripts run on the fabrics of one network OS each. Switches
+# that are destroyed and links that are cut have bounds of a second on what that may cost, and BFD at 200 ms notices what a host takes
+# from the guest: they run after that, alone. A fabric's boot takes a processor for some 20 s, so they do not boot at once.
 E2E_FIRST := ^Test(HundredMoves|ControlKilledInAllocation|Border|ForeignSpeakers)$$
 E2E_THIRD := ^Test(ControlAway|AgentKilledInTheMiddle)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
@@ -83,24 +84,25 @@ ETCD_AWAY ?= 5m
 LANES := tools/lanes.sh out
 
 # `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The leaves of the default fabric run SONiC and
-# Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults. The short scripts are run on the others, too.
+# Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults.
 e2e-parts e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
 
-e2e: e2e-parts e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
+e2e: e2e-parts e2e-faults ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
 
 e2e-parts: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
 e2e-parts: build
-	@$(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_THIRD)|$(E2E_FAULTS)' $(E2E)" \
-	  "e2e-third=$(E2E_TEST) -run '$(E2E_THIRD)' $(E2E)"
+	@STAGGER=25 $(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_THIRD)|$(E2E_FAULTS)' $(E2E)" \
+	  "e2e-third=$(E2E_TEST) -run '$(E2E_THIRD)' $(E2E)" $(if $(FABRIC),,"e2e-others=$(OTHERS)")
 
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
 	$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E)
 
 E2E_SHORT := ^Test(Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
 short = POINTSMAN_FABRIC=$(1) $(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)
+OTHERS = $(call short,sonic) && $(call short,cumulus) && $(call short,linux)
 
 e2e-others: build ## the short end-to-end scripts on the fabrics of one network OS each
-	@$(LANES) "e2e-sonic=$(call short,sonic)" "e2e-linux-cumulus=$(call short,linux) && $(call short,cumulus)"
+	$(OTHERS)
 
 e2e-short: export POINTSMAN_FABRIC ?= $(FABRIC)
 e2e-short: build ## the short end-to-end scripts, on another fabric with FABRIC=linux, sonic or cumulus

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lanes.sh DIR NAME=COMMAND... runs commands beside each other, each with its output in DIR/NAME.log. Results of tests are shown as they come,
-# all output at the end, that of commands that failed last. It fails if one of them does.
+# all output at the end, that of commands that failed last. It fails if one of them does. $STAGGER is how many seconds lie between their starts.
 set -uo pipefail
 set -m # a process group for each, to be ended as one
 dir=$1; shift
@@ -16,6 +16,7 @@ for lane; do
     echo "$name: exit $code after $((SECONDS - began)) s"
     exit "$code"; } &
   group[$name]=$!
+  sleep "${STAGGER:-0}"
 done
 failed=()
 for lane; do
