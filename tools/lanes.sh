@@ -6,7 +6,13 @@ set -m # a process group for each, to be ended as one
 dir=$1; shift
 mkdir -p "$dir"
 declare -A group command
-trap 'for g in "${group[@]}"; do kill -INT -- "-$g" 2>/dev/null; done; wait; exit 130' INT TERM
+end() {
+  for g in "${group[@]}"; do kill "-$1" -- "-$g" 2>/dev/null; done
+  wait
+  exit 130
+}
+trap 'end INT' INT
+trap 'end TERM' TERM
 for lane; do
   name=${lane%%=*} command[$name]=${lane#*=}
   echo "$name: ${command[$name]}"
