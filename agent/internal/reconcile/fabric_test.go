@@ -84,6 +84,20 @@ func TestPortsDoNotWaitForEver(t *testing.T) {
 	})
 }
 
+// restartTouchesNothing starts an agent, for which swp1 is as it was.
+func (b *bench) restartTouchesNothing() {
+	b.t.Helper()
+	writes := b.sw.Writes()
+	stop := b.start(b.sw)
+	b.want()
+	synctest.Wait()
+	b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
+	if n := b.sw.Writes() - writes; n > 0 {
+		b.t.Errorf("%d writes", n)
+	}
+	stop()
+}
+
 // An agent that is started anew touches no port that is up.
 func TestPortsThatAreUpDoNotWait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -93,15 +107,7 @@ func TestPortsThatAreUpDoNotWait(t *testing.T) {
 		synctest.Wait()
 		stop()
 		b.fabricWait = time.Minute
-		writes := b.sw.Writes()
-		stop = b.start(b.sw)
-		b.want()
-		synctest.Wait()
-		b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
-		if n := b.sw.Writes() - writes; n > 0 {
-			t.Errorf("%d writes", n)
-		}
-		stop()
+		b.restartTouchesNothing()
 	})
 }
 
@@ -152,15 +158,7 @@ func TestPortsThatABootBroughtUpWait(t *testing.T) {
 
 		// From now on an agent that starts is a restart.
 		b.session(uplink, false, "")
-		writes := b.sw.Writes()
-		stop = b.start(b.sw)
-		b.want()
-		synctest.Wait()
-		b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
-		if n := b.sw.Writes() - writes; n > 0 {
-			t.Errorf("%d writes", n)
-		}
-		stop()
+		b.restartTouchesNothing()
 	})
 }
 
@@ -177,14 +175,6 @@ func TestAgentThatComesLateHoldsNothing(t *testing.T) {
 		b.carrier(uplink, true)
 		b.established(uplink)
 		time.Sleep(time.Hour)
-		writes := b.sw.Writes()
-		stop = b.start(b.sw)
-		b.want()
-		synctest.Wait()
-		b.expect("as it was", "swp1", 2, netmodel.ModeVRF, "Vrf100001")
-		if n := b.sw.Writes() - writes; n > 0 {
-			t.Errorf("%d writes", n)
-		}
-		stop()
+		b.restartTouchesNothing()
 	})
 }
