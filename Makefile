@@ -42,6 +42,9 @@ lab: build ## boot the same fabric and keep it up to play with (Ctrl-C ends it)
 lab-down: ## end a lab that runs in the background
 	$(BIN)/lab down
 
+# Commands beside each other.
+LANES := tools/lanes.sh out
+
 test: lab-kernel test-unit e2e ## run all tests but those of test-long
 
 lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache (minutes, once; no compiler needed)
@@ -58,11 +61,14 @@ HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
 SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
 UNIT_LONG := ^TestNative$$
 
-# Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first.
-UNIT_FIRST := ./agent/internal/system/sonic ./agent/internal/system/linux
+# Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first; SONiC's tests, which mostly wait, run in two parts beside the others.
+SONIC := ./agent/internal/system/sonic
+UNIT_FIRST := ./agent/internal/system/linux
+UNIT_TEST := go test -timeout 30m
 test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3
 	@echo "left out: TestNative; of the conformance suite on Cumulus and SONiC, restarts and failing writes but at every fourth step (make test-long runs them)"
-	go test -p 3 -timeout 30m -skip '$(UNIT_LONG)' $$(go list $(UNIT_FIRST); go list ./... | grep -v /test/e2e | grep -vxF "$$(go list $(UNIT_FIRST))")
+	@$(LANES) "unit-sonic=$(UNIT_TEST) -skip '^TestConformance$$' $(SONIC)" "unit-sonic-conformance=$(UNIT_TEST) -run '^TestConformance$$' $(SONIC)" \
+	  "unit=$(UNIT_TEST) -p 3 -skip '$(UNIT_LONG)' \$$(go list $(UNIT_FIRST); go list ./... | grep -v /test/e2e | grep -vxF \"\$$(go list $(SONIC) $(UNIT_FIRST))\")"
 
 test-long: build ## what make test leaves out: the native lab in a guest, the whole suite on Cumulus and SONiC
 	go test -count=1 -timeout 30m -run '$(UNIT_LONG)' ./test/lab
@@ -71,38 +77,35 @@ test-long: build ## what make test leaves out: the native lab in a guest, the wh
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own. The third begins with the one that does
-# little but wait while etcd is away for $(ETCD_AWAY), and meanwhile the short scripts run on the fabrics of one network OS each. Switches
-# that are destroyed and links that are cut have bounds of a second on what that may cost, and BFD at 200 ms notices what a host takes
-# from the guest: they run after that, alone. A fabric's boot takes a processor for some 20 s, so they do not boot at once.
+# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own; the third begins with the one that does
+# little but wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what
+# that may cost, and BFD at 200 ms notices what a host takes from the guest: they run after that, alone. A fabric's boot takes a processor
+# for some 20 s, so they do not boot at once.
 E2E_FIRST := ^Test(HundredMoves|ControlKilledInAllocation|Border|ForeignSpeakers)$$
 E2E_THIRD := ^Test(ControlAway|AgentKilledInTheMiddle)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
 E2E_TEST := go test -count=1 -timeout 60m -v
 ETCD_AWAY ?= 5m
 
-LANES := tools/lanes.sh out
-
 # `make e2e FABRIC=linux`: scripts that ask for no topology of their own run on that one. The leaves of the default fabric run SONiC and
 # Cumulus Linux, and so do those of the fabrics of the border, the speakers and the faults.
 e2e-parts e2e-faults: export POINTSMAN_FABRIC ?= $(FABRIC)
 
-e2e: e2e-parts e2e-faults ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
+e2e: e2e-parts e2e-faults $(if $(FABRIC),,e2e-others) ## the end-to-end scripts; with FABRIC=linux, sonic or cumulus all of them on that one
 
 e2e-parts: export POINTSMAN_ETCD_AWAY := $(ETCD_AWAY)
 e2e-parts: build
 	@STAGGER=25 $(LANES) "e2e-first=$(E2E_TEST) -run '$(E2E_FIRST)' $(E2E)" "e2e-second=$(E2E_TEST) -skip '$(E2E_FIRST)|$(E2E_THIRD)|$(E2E_FAULTS)' $(E2E)" \
-	  "e2e-third=$(E2E_TEST) -run '$(E2E_THIRD)' $(E2E)" $(if $(FABRIC),,"e2e-others=$(OTHERS)")
+	  "e2e-third=$(E2E_TEST) -run '$(E2E_THIRD)' $(E2E)"
 
 e2e-faults: build ## switches destroyed, frozen and black-holing, links cut: what it costs, against bounds
 	$(E2E_TEST) -run '$(E2E_FAULTS)' $(E2E)
 
 E2E_SHORT := ^Test(Reach|ReleaseLeavesNoTrace|SecondPassIsSilent)$$
 short = POINTSMAN_FABRIC=$(1) $(E2E_TEST) -run '$(E2E_SHORT)' $(E2E)
-OTHERS = $(call short,sonic) && $(call short,cumulus) && $(call short,linux)
 
 e2e-others: build ## the short end-to-end scripts on the fabrics of one network OS each
-	$(OTHERS)
+	@$(LANES) "e2e-sonic=$(call short,sonic)" "e2e-linux-cumulus=$(call short,linux) && $(call short,cumulus)"
 
 e2e-short: export POINTSMAN_FABRIC ?= $(FABRIC)
 e2e-short: build ## the short end-to-end scripts, on another fabric with FABRIC=linux, sonic or cumulus
