@@ -86,7 +86,7 @@ func Run(ctx context.Context, cfg Config) error {
 	var err error
 	a.loop, err = reconcile.New(reconcile.Config{
 		System: cfg.System, Health: health{a}, StateDir: cfg.StateDir, ConfirmWindow: cfg.ConfirmWindow, FullPass: cfg.FullPass,
-		FabricWait: cfg.FabricWait, Boot: cfg.BootID, OnFirst: ready, OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
+		FabricWait: cfg.FabricWait, Boot: cfg.BootID, OnPassed: ready, OnReport: a.reported, Meter: a.metrics, Log: cfg.Log,
 	})
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
@@ -164,6 +164,7 @@ type health struct{ *agent }
 
 func (h health) Sessions() []netmodel.SessionStatus { return h.sessions.Sessions() }
 func (h health) Connected() bool                    { return h.follower.Connected() }
+func (h health) CutOff(ctx context.Context) bool    { return h.cfg.CutOff(ctx) }
 
 // Underlay implements reconcile.Health.
 func (h health) Underlay(ctx context.Context) (map[string]time.Time, error) {
@@ -179,4 +180,3 @@ func (h health) Underlay(ctx context.Context) (map[string]time.Time, error) {
 	}
 	return since, nil
 }
-func (h health) CutOff(ctx context.Context) bool { return h.cfg.CutOff(ctx) }

@@ -122,14 +122,14 @@ func TestPortsThatABootBroughtUpWait(t *testing.T) {
 		stop()
 
 		b.boot, b.fabricWait = "second", time.Minute
-		first := false
-		b.onFirst = func() { first = !b.up("swp1") }
+		held := false
+		b.onPassed = func() { held = !b.up("swp1") }
 		b.carrier(uplink, true)
 		stop = b.start(b.sw)
 		b.want()
 		synctest.Wait()
-		if b.up("swp1") || !first {
-			t.Errorf("up %v before there is a fabric; down by the time that others may start: %v", b.up("swp1"), first)
+		if b.up("swp1") || !held {
+			t.Errorf("up %v before there is a fabric; down by the time that others may start: %v", b.up("swp1"), held)
 		}
 		if !b.up("swp2") || !b.up(uplink) {
 			t.Error("ports of provisioning and uplinks do not wait")

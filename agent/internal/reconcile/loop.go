@@ -32,8 +32,8 @@ type Config struct {
 	FabricWait time.Duration
 	// Boot identifies the switch's present boot.
 	Boot string
-	// OnFirst, if not nil, is called when the first pass has done what could be done for an intent.
-	OnFirst func()
+	// OnPassed, if not nil, is called when a pass has done what could be done for an intent. One that could not look has not.
+	OnPassed func()
 	// OnReport gets the outcome of every pass. It must not block.
 	OnReport func(Report)
 	// Meter counts what is done; nil means that nobody counts.
@@ -103,7 +103,6 @@ type Loop struct {
 	failing failing
 	last    Report
 	started time.Time
-	passed  bool          // OnFirst was called
 	fabric  bool          // was there, or is waited for no more
 	holding bool          // ports are held down until then
 	acted   []plan.Result // what the present pass did

@@ -43,7 +43,7 @@ type bench struct {
 
 	fabricWait time.Duration
 	boot       string
-	onFirst    func()
+	onPassed   func()
 }
 
 func newBench(t *testing.T) *bench {
@@ -78,7 +78,7 @@ func (b *bench) start(sys system.System) (stop func()) {
 	b.t.Helper()
 	var err error
 	b.loop, err = New(Config{
-		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, FabricWait: b.fabricWait, Boot: b.boot, OnFirst: b.onFirst, Log: slog.New(slog.DiscardHandler),
+		System: sys, Health: b, StateDir: b.dir, ConfirmWindow: 5 * time.Second, FullPass: time.Minute, FabricWait: b.fabricWait, Boot: b.boot, OnPassed: b.onPassed, Log: slog.New(slog.DiscardHandler),
 		OnReport: func(r Report) {
 			b.mu.Lock()
 			defer b.mu.Unlock()

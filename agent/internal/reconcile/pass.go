@@ -70,10 +70,9 @@ func (l *Loop) pass(ctx context.Context, why []string, u urgency) outcome {
 	l.keep(read.assigned)
 	v := judge(read, results)
 	l.report(snapshot, in, read, v)
-	if !l.passed && l.cfg.OnFirst != nil {
-		l.cfg.OnFirst()
+	if l.cfg.OnPassed != nil {
+		l.cfg.OnPassed()
 	}
-	l.passed = true
 	l.failing.set(read.ops, results)
 	switch {
 	case len(read.ops) > 0 || unread(read.observed) != "":
