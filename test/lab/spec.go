@@ -128,10 +128,25 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 	case Cumulus:
 		makeCumulus(&node)
 	}
-	if !agent {
-		node.Services = append(node.Services, frrServices(frr)...)
-		return node, nil
+	services := frrServices(frr)
+	if agent {
+		service, err := agentService(&node, s, etcdPorts, bfdInterval)
+		if err != nil {
+			return nodeSpec{}, err
+		}
+		if s.OS == Linux {
+			services = append(services, service)
+		} else { // what brings machines' ports up from a file of its own does so before FRR runs, and the agent comes in between
+			service.Notify = true
+			services = append([]Service{service}, services...)
+		}
 	}
+	node.Services = append(node.Services, services...)
+	return node, nil
+}
+
+// agentService is a switch's agent, whose configuration is among the node's files.
+func agentService(node *nodeSpec, s Switch, etcdPorts []int, bfdInterval time.Duration) (Service, error) {
 	endpoints := []string{}
 	for _, port := range etcdPorts {
 		endpoints = append(endpoints, fmt.Sprintf("http://%s:%d", HostAddress, port))
@@ -141,20 +156,12 @@ func switchSpec(s Switch, index int, agent bool, etcdPorts []int, bfdInterval ti
 		StateDir: "/var/lib/pointsman", SendLLDP: true, Insecure: true, FRR: frrConfig{BFDInterval: bfdInterval.String()},
 	})
 	if err != nil {
-		return nodeSpec{}, err
+		return Service{}, err
 	}
 	node.Files["/etc/pointsman/agent.yaml"] = string(config)
-	service := Service{Name: "agent", Command: []string{
+	return Service{Name: "agent", Command: []string{
 		"env", "POINTSMAN_FAILPOINT=" + Failpoint, "pointsman-agent", "run", "--config", "/etc/pointsman/agent.yaml",
-	}}
-	if s.OS == Linux {
-		node.Services = append(append(node.Services, frrServices(frr)...), service)
-		return node, nil
-	}
-	// What brings machines' ports up from a file of its own does so before FRR runs, and the agent comes in between.
-	service.Notify = true
-	node.Services = append(append(node.Services, service), frrServices(frr)...)
-	return node, nil
+	}}, nil
 }
 
 // Failpoint is the file on a switch that tells its agent after how many steps of a change to kill itself.
