@@ -53,16 +53,16 @@ lab-kernel: ## build the lab's own kernel, with nftables, into the user's cache 
 	$(BIN)/lab kernel
 
 # Where ports are moved at random: by a script of rows, and by the agent. make test makes 60 moves of each.
-HAZARDS := ./test/lab/swstate/guest ./agent/internal/system/sonic
+SONIC := ./agent/internal/system/sonic
+HAZARDS := ./test/lab/swstate/guest $(SONIC)
 
 # What takes minutes by itself is left out of `make test`, out loud: a fabric inside a guest inside a guest. The suite of all network OSes
 # kills the agent at every step and has every write fail; on Cumulus and SONiC, which take long for a step, at every fourth
 # (conformance.Sampled), unless POINTSMAN_LONG is set.
-SLOW_OSES := ./agent/internal/system/cumulus ./agent/internal/system/sonic
+SLOW_OSES := ./agent/internal/system/cumulus $(SONIC)
 UNIT_LONG := ^TestNative$$
 
 # Tests with FRR run on 8.4.4 and on 10.3. What takes longest begins first; SONiC's tests, which mostly wait, run in two parts beside the others.
-SONIC := ./agent/internal/system/sonic
 UNIT_FIRST := ./agent/internal/system/linux
 UNIT_TEST := go test -timeout 30m
 test-unit: ## unit, property, fuzz-seed, golden and guest tests, with FRR 8.4.4 and 10.3

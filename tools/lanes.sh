@@ -13,16 +13,18 @@ end() {
 }
 trap 'end INT' INT
 trap 'end TERM' TERM
+delay=0
 for lane; do
   name=${lane%%=*} command[$name]=${lane#*=}
   echo "$name: ${command[$name]}"
-  { began=$SECONDS
+  { sleep "$delay"
+    began=$SECONDS
     bash -c "${command[$name]}" </dev/null 2>&1 | tee "$dir/$name.log" | sed -nu "s/^\(--- \|ok \|FAIL\)/$name: &/p"
     code=${PIPESTATUS[0]}
     echo "$name: exit $code after $((SECONDS - began)) s"
     exit "$code"; } &
   group[$name]=$!
-  sleep "${STAGGER:-0}"
+  delay=$((delay + ${STAGGER:-0}))
 done
 failed=()
 for lane; do
