@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # lanes.sh DIR NAME=COMMAND... runs commands beside each other, each with its output in DIR/NAME.log. Results of tests are shown as they come,
-# all output at the end, that of commands that failed last. It fails if one of them does. $STAGGER is how many seconds lie between their starts.
+# all output at the end, that of commands that failed last, and after that once more what the tests that failed said. It fails if one of them does. $STAGGER is how many seconds lie between their starts.
 set -uo pipefail
 set -m # a process group for each, to be ended as one
 dir=$1; shift
@@ -36,5 +36,12 @@ done
 for name in "${failed[@]}"; do
   echo "=== FAILED: $name: ${command[$name]}"
   cat "$dir/$name.log"
+done
+for name in "${failed[@]}"; do # a diagnosis is long, and where the end of a log is all that is left, it should say why
+  echo "=== $name: what failed said"
+  awk '/^=== RUN/ { verbose = 1; if ($3 !~ "/") said = ""; next }
+    /^ *--- FAIL/ { printf "%s%s\n", said, $0; said = ""; after = !verbose; next }
+    /^(--- |ok |FAIL|===)/ { said = ""; after = 0; next }
+    /^ +[a-z0-9_]+\.go:[0-9]+: / { if (after) print; else if (verbose) said = said $0 "\n" }' "$dir/$name.log" | tail -n 60
 done
 exit $((${#failed[@]} > 0))

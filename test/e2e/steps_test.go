@@ -25,6 +25,9 @@ func network(ctx context.Context, t *testing.T, f *fabric.Fabric, id string, pre
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
+		if shared.f != f {
+			return // it ended with the script's failure
+		}
 		ctx, cancel := context.WithTimeout(context.Background(), releaseLimit)
 		defer cancel()
 		if err := f.API.DeleteNetwork(ctx, id); err != nil {

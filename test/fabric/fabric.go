@@ -5,6 +5,7 @@ package fabric
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -46,8 +47,8 @@ type Fabric struct {
 	stop      context.CancelFunc
 }
 
-// Up starts a control plane and boots the lab, registers the switches and waits until every switch lives, the underlay's sessions stand and every machine
-// is discovered and free.
+// Up starts a control plane and boots the lab, registers the switches and waits until every switch lives, the underlay's sessions stand, the spines are
+// ways like any other and every machine is discovered and free.
 func Up(ctx context.Context, o Options) (*Fabric, error) {
 	if o.Topology == nil {
 		o.Topology = lab.Default()
@@ -153,6 +154,9 @@ func (f *Fabric) awaitReady(ctx context.Context) error {
 	if err := Eventually(ctx, 200*time.Millisecond, func() error { return f.underlayStands(ctx) }); err != nil {
 		return err
 	}
+	if err := Eventually(ctx, time.Second, func() error { return f.spinesPreferred(ctx) }); err != nil {
+		return err
+	}
 	return f.API.WaitFree(ctx, f.MachineNames()...)
 }
 
@@ -167,6 +171,28 @@ func (f *Fabric) underlayStands(ctx context.Context) error {
 			if p.Role == apiv1.PortRole_PORT_ROLE_UPLINK && !p.Session.GetEstablished() {
 				return fmt.Errorf("the session of %s %s does not stand: %v", name, p.Name, p.Session)
 			}
+		}
+	}
+	return nil
+}
+
+// spinesPreferred returns an error that names a spine that still announces itself as a bad way, as one does for ten seconds after its boot.
+// When all spines have booted at once, the ways change when the first of them ends that, and the tunnels with them.
+func (f *Fabric) spinesPreferred(ctx context.Context) error {
+	for _, name := range f.SwitchNames(lab.RoleSpine) {
+		said, err := f.Lab.Run(ctx, name, "vtysh", "-c", "show bgp ipv4 unicast summary json")
+		if err != nil {
+			return err
+		}
+		var summary struct {
+			Peers  map[string]json.RawMessage `json:"peers"`
+			MaxMED bool                       `json:"maxMedOnStartup"`
+		}
+		if err := json.Unmarshal([]byte(said), &summary); err != nil {
+			return fmt.Errorf("%s: read BGP summary: %w", name, err)
+		}
+		if summary.MaxMED || len(summary.Peers) == 0 {
+			return fmt.Errorf("%s still announces the highest metric after its boot", name)
 		}
 	}
 	return nil
