@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/mdlayher/packet"
 	"golang.org/x/sys/unix"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
@@ -43,6 +44,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	defer wg.Wait()
 	type running struct {
 		index  int
+		conn   *packet.Conn
 		cancel context.CancelFunc
 		done   chan struct{}
 	}
@@ -54,7 +56,7 @@ func (l *Listener) Run(ctx context.Context) error {
 	}()
 	return follow(ctx, l.Log, want, func(ports map[string]Port) {
 		for name, r := range open {
-			if ports[name].Index != r.index {
+			if ports[name].Index != r.index || orphaned(r.conn) {
 				r.cancel()
 				<-r.done
 				delete(open, name)
@@ -75,7 +77,7 @@ func (l *Listener) Run(ctx context.Context) error {
 			}
 			l.heard.set(name, nil)
 			ctx, cancel := context.WithCancel(ctx)
-			r := running{index: p.Index, cancel: cancel, done: make(chan struct{})}
+			r := running{index: p.Index, conn: conn, cancel: cancel, done: make(chan struct{})}
 			open[name] = r
 			wg.Go(func() {
 				defer close(r.done)

@@ -60,3 +60,19 @@ func listen(port *net.Interface) (*packet.Conn, error) {
 	}
 	return conn, nil
 }
+
+// orphaned reports whether a socket hears nothing any more, as its port went away. The port may be back under the number that it had, as one
+// that was in another network namespace is, and nobody may have looked in between.
+func orphaned(conn *packet.Conn) bool {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return true
+	}
+	lost := false
+	err = raw.Control(func(fd uintptr) {
+		address, err := unix.Getsockname(int(fd))
+		bound, ok := address.(*unix.SockaddrLinklayer)
+		lost = err != nil || !ok || bound.Ifindex <= 0
+	})
+	return err != nil || lost
+}

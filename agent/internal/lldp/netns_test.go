@@ -7,11 +7,13 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -181,5 +183,87 @@ func TestListenerHearsOnlyArrivingLLDP(t *testing.T) {
 	defer func() { cancel(); <-done }()
 	if r := awaitReport(t, reports, 5*time.Second, "after down and up"); len(r.d.Neighbours) != 1 || r.d.Neighbours[0].ChassisID != "m02" {
 		t.Errorf("heard %+v", r.d.Neighbours)
+	}
+}
+
+// A port that was away for a moment, unnoticed, and is back under its old number is heard on.
+func TestListenOnAPortThatWasAway(t *testing.T) {
+	reports := make(chan report, 64)
+	l := &Listener{
+		Switch: "leaf01", Want: func(p string) bool { return p == "swp2" }, Log: slog.Default(),
+		OnChange: func(port string, d netmodel.Discovery) { reports <- report{port, d} },
+	}
+	s := NewSender(SenderConfig{Interfaces: []string{"lan2"}, ChassisID: LocalChassisID(uuid), PortIDFromMAC: true, SystemName: "m02", Interval: time.Second, TTL: 2 * time.Second})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 2)
+	go func() { done <- l.Run(ctx) }()
+	go func() { done <- s.Run(ctx) }()
+	defer func() {
+		cancel()
+		for range 2 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		cutCable(t, "swp2")
+	}()
+	makeCable(t, "swp2", "lan2")
+	awaitReport(t, reports, 5*time.Second, "first frame")
+	awayForAMoment(t, "swp2")
+	r := awaitReport(t, reports, 5*time.Second, "port back")
+	if len(r.d.Neighbours) == 0 { // it was noticed after all
+		r = awaitReport(t, reports, 5*time.Second, "port back, after it was seen to be away")
+	}
+	if len(r.d.Neighbours) != 1 {
+		t.Errorf("after the port was away: %+v", r.d.Neighbours)
+	}
+}
+
+// awayForAMoment moves a port to another network namespace and back, up, with the number that it had.
+func awayForAMoment(t *testing.T, port string) {
+	t.Helper()
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	here, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer here.Close()
+	there, err := netns.New()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer there.Close()
+	if err := netns.Set(here); err != nil {
+		t.Fatal(err)
+	}
+	before, err := netlink.LinkByName(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	inside, err := netlink.NewHandleAt(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inside.Close()
+	if err := netlink.LinkSetNsFd(before, int(there)); err != nil {
+		t.Fatal(err)
+	}
+	away, err := inside.LinkByName(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := inside.LinkSetNsFd(away, int(here)); err != nil {
+		t.Fatal(err)
+	}
+	back, err := netlink.LinkByName(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if back.Attrs().Index != before.Attrs().Index {
+		t.Fatalf("the control: %s had number %d and has %d", port, before.Attrs().Index, back.Attrs().Index)
+	}
+	if err := netlink.LinkSetUp(back); err != nil {
+		t.Fatal(err)
 	}
 }

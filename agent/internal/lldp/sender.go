@@ -82,10 +82,15 @@ func (s *Sender) Run(ctx context.Context) error {
 		for name, port := range ports {
 			p, ok := open[name]
 			if !ok {
+				conn, err := packet.Listen(&net.Interface{Index: port.Index, Name: name}, packet.Raw, 0, nil) // protocol 0 hears nothing
+				if err != nil {                                                                               // it may be gone again; the next list retries
+					s.cfg.Log.Warn("cannot announce by LLDP", "port", name, "err", err)
+					continue
+				}
 				ctx, cancel := context.WithCancel(ctx)
 				p = &sending{port: port, cancel: cancel, cameUp: make(chan struct{}, 1)}
 				open[name] = p
-				wg.Go(func() { s.sendOn(ctx, p.port, p.cameUp) })
+				wg.Go(func() { s.sendOn(ctx, p.port, conn, p.cameUp) })
 			}
 			if port.Up && !p.up {
 				select {
@@ -112,18 +117,13 @@ type sending struct {
 	cancel context.CancelFunc
 }
 
-func (s *Sender) sendOn(ctx context.Context, port Port, cameUp <-chan struct{}) {
+func (s *Sender) sendOn(ctx context.Context, port Port, conn *packet.Conn, cameUp <-chan struct{}) {
+	defer func() { _ = conn.Close() }()
 	frame, err := s.frame(port)
 	if err != nil {
 		s.cfg.Log.Error("cannot announce by LLDP", "port", port.Name, "err", err)
 		return
 	}
-	conn, err := packet.Listen(&net.Interface{Index: port.Index, Name: port.Name}, packet.Raw, 0, nil) // protocol 0 hears nothing
-	if err != nil {
-		s.cfg.Log.Warn("cannot announce by LLDP", "port", port.Name, "err", err)
-		return
-	}
-	defer func() { _ = conn.Close() }()
 	ticker := time.NewTicker(s.cfg.Interval)
 	defer ticker.Stop()
 	for {
