@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"time"
 
@@ -36,6 +37,7 @@ type FRR interface {
 	probe.EVPN
 	Sessions(ctx context.Context) ([]frr.Session, error)
 	Hears(ctx context.Context, vrf, port string) (bool, error)
+	LostNextHops(ctx context.Context) (map[netip.Addr]bool, error)
 	Version(ctx context.Context) (string, error)
 	Watch(ctx context.Context, kick func(why string)) error
 }
@@ -91,7 +93,7 @@ func Run(ctx context.Context, cfg Config) error {
 	if err != nil {
 		return fmt.Errorf("start agent of switch %q: %w", cfg.Switch, err)
 	}
-	go (&nudger{sessions: cfg.FRR.Sessions, hears: cfg.FRR.Hears, system: cfg.System, alone: a.loop.BetweenPasses, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
+	go (&nudger{sessions: cfg.FRR.Sessions, hears: cfg.FRR.Hears, lost: cfg.FRR.LostNextHops, system: cfg.System, alone: a.loop.BetweenPasses, log: cfg.Log, down: map[string]*wait{}}).run(ctx)
 	a.run(ctx)
 	return nil
 }

@@ -50,9 +50,10 @@ func (d *daemons) up(vrf, port string) {
 func (d *daemons) EVPNOrigins(context.Context, netmodel.VNI, netip.Prefix) ([]netip.Addr, error) {
 	return nil, nil
 }
-func (d *daemons) Hears(context.Context, string, string) (bool, error) { return false, nil }
-func (d *daemons) Version(context.Context) (string, error)             { return "8.4.4", nil }
-func (d *daemons) Watch(ctx context.Context, _ func(string)) error     { <-ctx.Done(); return nil }
+func (d *daemons) Hears(context.Context, string, string) (bool, error)       { return false, nil }
+func (d *daemons) LostNextHops(context.Context) (map[netip.Addr]bool, error) { return nil, nil }
+func (d *daemons) Version(context.Context) (string, error)                   { return "8.4.4", nil }
+func (d *daemons) Watch(ctx context.Context, _ func(string)) error           { <-ctx.Done(); return nil }
 
 func start(t *testing.T, endpoint, stateDir string, sw *memory.Switch, d *daemons) (stop func()) {
 	t.Helper()

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/pointsman/pointsman/agent/internal/plan"
@@ -17,6 +20,10 @@ import (
 // neighbour's then, it starts no session without one of its own, and waits for good. (Seen in the debug log of 8.4.4 at one of 795 moves in a
 // row, and read in bgp_nbr_connected_add.) The port going down and up makes zebra tell both anew. A machine that does not speak yet looks the
 // same but for what zebra has heard, so that the wait doubles each time, and begins anew with somebody new on the port.
+//
+// A session of the underlay that stands may be of no use all the same: bgpd 8.4.4 was seen to take both spines for unreachable, and so every
+// switch, while zebra had the routes to their link-local addresses. It had not been told of the last change of those, when a port came up in the
+// default VRF after zebra had been killed. That is the end of the leaf's ways to others, so it is mended by the same means.
 const (
 	nudgeInterval = 2 * time.Second
 	nudgeAfter    = 10 * time.Second
@@ -33,7 +40,9 @@ const (
 type nudger struct {
 	sessions func(ctx context.Context) ([]frr.Session, error)
 	// hears reports whether zebra has heard a neighbour on a port of a VRF.
-	hears  func(ctx context.Context, vrf, port string) (bool, error)
+	hears func(ctx context.Context, vrf, port string) (bool, error)
+	// lost are the next hops by which bgpd has routes in the underlay, and takes them for unreachable.
+	lost   func(ctx context.Context) (map[netip.Addr]bool, error)
 	system system.System
 	// alone calls a function while nobody else applies anything. Where a port takes seconds to go down, as on SONiC, the agent would
 	// otherwise see that it is told to be down, and put that right before it was.
@@ -75,8 +84,10 @@ func (n *nudger) run(ctx context.Context) {
 // look bounces the ports whose time is up. Nobody is waited for at a port without a carrier.
 func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time) {
 	seen := map[string]bool{}
+	lost := n.lostHops(ctx, sessions)
+	mended := false // one of the next hops that are lost: that may be all it takes
 	for _, s := range sessions {
-		if s.Interface == "" || s.Established {
+		if s.Interface == "" || s.Established && !lost[s.Address] {
 			continue
 		}
 		w := n.down[s.Interface]
@@ -89,9 +100,10 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 			n.down[s.Interface] = newWait(s, now)
 			continue
 		}
-		if waited := now.Sub(w.since); waited < w.limit && (waited < nudgeForgotten || !n.forgotten(ctx, w, s)) {
+		if waited := now.Sub(w.since); waited < w.limit && (waited < nudgeForgotten || !n.forgotten(ctx, w, s)) || s.Established && mended {
 			continue
 		}
+		mended = mended || s.Established
 		w.since, w.limit, w.bounced = now, min(2*w.limit, nudgeAtMost), true
 		n.alone(func() { n.bounce(ctx, s) })
 	}
@@ -102,17 +114,39 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 	}
 }
 
-// forgotten reports whether a neighbour's address is known to zebra and not to bgpd. Where a bounce did not help, another will not soon.
+// lostHops are the next hops of the underlay that bgpd takes for unreachable.
+func (n *nudger) lostHops(ctx context.Context, sessions []frr.Session) map[netip.Addr]bool {
+	underlay := func(s frr.Session) bool { return s.VRF == "" && s.Established && s.Address.IsLinkLocalUnicast() }
+	if !slices.ContainsFunc(sessions, underlay) {
+		return nil
+	}
+	lost, err := n.lost(ctx)
+	if err != nil {
+		n.log.Debug("ask for next hops that are lost", "err", err)
+	}
+	maps.DeleteFunc(lost, func(a netip.Addr, _ bool) bool { return !a.IsLinkLocalUnicast() })
+	return lost
+}
+
+// forgotten reports whether a neighbour's address is known to zebra and not to bgpd, or known to both and thought unreachable by bgpd. Where a
+// bounce did not help, another will not soon.
 func (n *nudger) forgotten(ctx context.Context, w *wait, s frr.Session) bool {
-	if s.Addressed || w.bounced {
+	if w.bounced {
 		return false
+	}
+	if s.Address.IsValid() {
+		return s.Established
 	}
 	heard, err := n.hears(ctx, s.VRF, s.Interface)
 	return err == nil && heard
 }
 
 func (n *nudger) bounce(ctx context.Context, s frr.Session) {
-	n.log.Warn("a session does not come up though its port has a carrier: the port goes down and up", "port", s.Interface, "vrf", s.VRF, "state", s.State)
+	why := "a session does not come up though its port has a carrier: the port goes down and up"
+	if s.Established {
+		why = "a session stands, and bgpd uses none of its routes, as it takes the neighbour for unreachable: the port goes down and up"
+	}
+	n.log.Warn(why, "port", s.Interface, "vrf", s.VRF, "state", s.State)
 	var errs []error
 	for _, r := range n.system.Apply(ctx, []plan.Op{plan.SetUp{Device: s.Interface}, plan.SetUp{Device: s.Interface, Up: true}}) {
 		errs = append(errs, r.Err)

@@ -1,9 +1,14 @@
 package agent
 
 import (
+	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
+	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -18,7 +23,7 @@ func TestNudge(t *testing.T) {
 	idle := frr.Session{VRF: "Vrf1", Interface: "swp1", State: "Idle"}
 	fabric, active := idle, idle
 	fabric.VRF = ""
-	active.State, active.Addressed = "Active", true
+	active.State, active.Address = "Active", netip.MustParseAddr("fe80::1")
 	for _, tc := range []struct {
 		name    string
 		session frr.Session
@@ -65,6 +70,44 @@ func TestNudge(t *testing.T) {
 				t.Errorf("an established session is still waited for: %v", n.down)
 			}
 		})
+	}
+}
+
+// An uplink whose session stands and whose routes bgpd does not use gets its port bounced, one after the other; one whose routes are used does not.
+func TestNudgeLostNextHops(t *testing.T) {
+	session := func(port, address string) frr.Session {
+		return frr.Session{Interface: port, State: "Established", Established: true, Address: netip.MustParseAddr(address)}
+	}
+	sessions := []frr.Session{session("swp49", "fe80::49"), session("swp50", "fe80::50"), session("swp51", "fe80::51"), {VRF: "Vrf1", Interface: "swp1", State: "Established", Established: true, Address: netip.MustParseAddr("fe80::1")}}
+	const settled = 30 * time.Second // lost before that
+	sw := memory.New("leaf01", "swp1", "swp49", "swp50", "swp51")
+	for _, s := range sessions {
+		sw.Apply(t.Context(), []plan.Op{plan.SetUp{Device: s.Interface, Up: true}})
+	}
+	var log bytes.Buffer
+	n := &nudger{system: sw, alone: func(f func()) { f() }, log: slog.New(slog.NewTextHandler(&log, nil)), down: map[string]*wait{}}
+	n.hears = func(context.Context, string, string) (bool, error) { return true, nil }
+	lost := map[netip.Addr]bool{netip.MustParseAddr("fe80::49"): true, netip.MustParseAddr("fe80::50"): true, netip.MustParseAddr("10.0.0.1"): true}
+	n.lost = func(context.Context) (map[netip.Addr]bool, error) { return maps.Clone(lost), nil }
+	var bounced []string
+	for at := time.Duration(0); at < settled+time.Minute; at += nudgeInterval {
+		if at == settled {
+			clear(lost)
+		}
+		log.Reset()
+		n.look(t.Context(), sessions, time.Unix(0, 0).Add(at))
+		for line := range strings.Lines(log.String()) {
+			_, port, _ := strings.Cut(line, "port=")
+			port, _, _ = strings.Cut(port, " ")
+			bounced = append(bounced, fmt.Sprintf("%s after %v", port, at))
+		}
+	}
+	want := []string{"swp49 after 2s", "swp50 after 4s", "swp49 after 10s", "swp50 after 12s", "swp49 after 26s", "swp50 after 28s"}
+	if !slices.Equal(bounced, want) {
+		t.Errorf("bounced %q, want %q", bounced, want)
+	}
+	if len(n.down) != 0 {
+		t.Errorf("a session whose routes are used is still waited for: %v", n.down)
 	}
 }
 

@@ -21,9 +21,9 @@ type Session struct {
 	// State is FRR's word: "Idle", "Active", "Established", …, and "Idle (PfxCt)" of a session that had too many prefixes.
 	State       string
 	Established bool
-	// Addressed says whether bgpd knows the neighbour's address; that of a neighbour made by interface is heard.
-	Addressed bool
-	RemoteAS  netmodel.ASN // 0 until a peer of an external neighbour has said it
+	// Address is the neighbour's, as far as bgpd knows it: that of a neighbour made by interface is heard.
+	Address  netip.Addr
+	RemoteAS netmodel.ASN // 0 until a peer of an external neighbour has said it
 	// PrefixesReceived counts the routes accepted, of all address families.
 	PrefixesReceived uint32
 	EstablishedTime  time.Time // of the present session, to the second
@@ -66,6 +66,31 @@ func (c *Client) Hears(ctx context.Context, vrf, port string) (bool, error) {
 		return false, fmt.Errorf("ask who is heard on %s: %w", port, err)
 	}
 	return strings.Contains(text, "Neighbor address(s):"), nil
+}
+
+// LostNextHops are the next hops of the underlay by which bgpd has routes, and takes them for unreachable.
+func (c *Client) LostNextHops(ctx context.Context) (map[netip.Addr]bool, error) {
+	text, err := c.show(ctx, bgpd, "show bgp nexthop")
+	if err != nil {
+		return nil, fmt.Errorf("read next hops: %w", err)
+	}
+	return parseLostNextHops(text), nil
+}
+
+// parseLostNextHops reads the answer, which is JSON in new versions only: an address, "valid" or "invalid", and "#paths" with their number.
+func parseLostNextHops(text string) map[netip.Addr]bool {
+	lost := map[netip.Addr]bool{}
+	for line := range strings.Lines(text) {
+		state, paths, ok := strings.Cut(strings.TrimSpace(line), "#paths ")
+		words := strings.Fields(state)
+		if !ok || len(words) < 2 || strings.TrimRight(words[1], ",") != "invalid" || strings.HasPrefix(paths, "0") {
+			continue
+		}
+		if address, err := netip.ParseAddr(words[0]); err == nil {
+			lost[address] = true
+		}
+	}
+	return lost
 }
 
 // EVPNOrigins returns the VTEPs from which this switch holds an EVPN type 5 route for exactly this prefix with the route target of
@@ -163,9 +188,10 @@ func (n neighbourJSON) session(vrf, name string) Session {
 	if vrf == "default" {
 		vrf = ""
 	}
+	address, _ := netip.ParseAddr(n.Address)
 	s := Session{
-		VRF: vrf, Interface: name, State: n.State, Established: n.State == "Established", RemoteAS: parseASN(n.RemoteAS),
-		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status, Addressed: n.Address != "" && n.Address != "none",
+		VRF: vrf, Address: address, Interface: name, State: n.State, Established: n.State == "Established", RemoteAS: parseASN(n.RemoteAS),
+		LastResetReason: n.LastReset, Hostname: n.Hostname, BFD: n.BFD.Status,
 	}
 	if s.State == "Idle" && len(n.TooMany) > 0 {
 		s.State = tooManyPrefixes

@@ -4,10 +4,12 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -48,7 +50,7 @@ func TestParseSessions(t *testing.T) {
 			waiting("", "swp10", 0), waiting("", "swp9", 0), waiting("Vrf100001", "swp1", 4201000001),
 			{
 				VRF: "Vrf100001", Interface: "swp3", State: "Established", Established: true, RemoteAS: 4201000003, PrefixesReceived: 3,
-				EstablishedTime: time.Unix(1795424176, 0).UTC(), LastResetReason: "No AFI/SAFI activated for peer", Hostname: "guest", BFD: "Down", Addressed: true,
+				EstablishedTime: time.Unix(1795424176, 0).UTC(), LastResetReason: "No AFI/SAFI activated for peer", Hostname: "guest", BFD: "Down", Address: netip.MustParseAddr("fe80::2064:6aff:fefa:e5bb"),
 			},
 			waiting("Vrf100002", "swp2", 4201000002),
 		}},
@@ -71,8 +73,60 @@ func TestParseSessions(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			if diff := cmp.Diff(test.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestParseLostNextHops(t *testing.T) {
+	const old = `Current BGP nexthop cache:
+ 10.255.1.3 valid [IGP metric 0], #paths 8
+  gate fe80::1:ff:fe01:1, if swp49
+  Last update: Fri Nov 27 17:45:47 2026
+
+ 10.255.1.2 invalid, #paths 8
+  Last update: Fri Nov 27 17:45:47 2026
+
+ fe80::1:ff:fe01:1 invalid, #paths 4
+  Must be Connected
+  Last update: Fri Nov 27 17:45:30 2026
+
+ fe80::1:ff:fe02:1 valid [IGP metric 0], #paths 4
+  if swp49
+  Last update: Fri Nov 27 17:44:54 2026
+
+ fe80::1:ff:fe03:1 invalid, #paths 0, peer swp50
+  Must be Connected
+  Last update: Fri Nov 27 17:44:54 2026
+`
+	const recent = `Current BGP nexthop cache:
+ fe80::1:ff:fe01:2 invalid, #paths 12, peer swp49
+  Resolved prefix UNK prefix
+  Must be Connected
+  Last update: Fri Nov 27 17:33:24 2026
+ fe80::1:ff:fe02:2 valid [IGP metric 0], #paths 4, peer swp50
+  Resolved prefix UNK prefix
+  Last update: Fri Nov 27 17:33:24 2026
+`
+	for name, test := range map[string]struct {
+		text string
+		want []string
+	}{
+		"8.4.4":  {old, []string{"10.255.1.2", "fe80::1:ff:fe01:1"}},
+		"10.3":   {recent, []string{"fe80::1:ff:fe01:2"}},
+		"none":   {"Current BGP nexthop cache:\n", nil},
+		"no BGP": {"% No BGP process is configured\n", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for a := range parseLostNextHops(test.text) {
+				got = append(got, a.String())
+			}
+			slices.Sort(got)
+			if !slices.Equal(got, test.want) {
+				t.Errorf("lost %v, want %v", got, test.want)
 			}
 		})
 	}

@@ -18,18 +18,18 @@ import (
 	"github.com/pointsman/pointsman/test/frrguest"
 )
 
-// machineConfig is a machine that announces its address over BGP unnumbered.
-const machineConfig = `router bgp 4201000001
+// neighbourConfig is somebody who announces an address over BGP unnumbered.
+const neighbourConfig = `router bgp 4201000001
  bgp router-id 10.0.0.1
  no bgp ebgp-requires-policy
- neighbor m1 interface remote-as external
- neighbor m1 timers connect 1
- neighbor m1 advertisement-interval 0
+ neighbor PORT interface remote-as external
+ neighbor PORT timers connect 1
+ neighbor PORT advertisement-interval 0
  address-family ipv4 unicast
   network 10.0.0.1/32
  exit-address-family
 exit
-interface m1
+interface PORT
  ipv6 nd ra-interval msec 100
  no ipv6 nd suppress-ra
 exit
@@ -52,7 +52,7 @@ func TestMovesWithFRR(t *testing.T) { frrguest.Each(t, testMovesWithFRR) }
 
 func testMovesWithFRR(t *testing.T, v frrguest.Version) {
 	l, daemons, client := leafWithFRR(t, v)
-	machine := l.startMachine(v)
+	machine := l.startNeighbour(v, 1)
 	l.converge(leafIntent())
 	for _, f := range []*frrguest.FRR{daemons, machine} {
 		if out, err := f.Load("log timestamp precision 3\ndebug bgp neighbor-events\ndebug bgp nht\ndebug zebra events\n"); err != nil {
@@ -196,6 +196,35 @@ func testUnderlayOutlivesZebra(t *testing.T, v frrguest.Version) {
 	uplinkOnly("after a port went")
 }
 
+// TestLostNextHops: a next hop that bgpd has routes by and takes for unreachable is told from one that is reached.
+func TestLostNextHops(t *testing.T) { frrguest.Each(t, testLostNextHops) }
+
+func testLostNextHops(t *testing.T, v frrguest.Version) {
+	l, daemons, client := leafWithFRR(t, v)
+	l.converge(leafIntent())
+	l.startNeighbour(v, 4)
+	if !l.holdsSoon("", netip.MustParsePrefix("10.0.0.1/32")) {
+		t.Fatal("the control: no route over the uplink")
+	}
+	if lost, err := client.LostNextHops(t.Context()); err != nil || len(lost) > 0 {
+		t.Fatalf("the control: %v are lost, %v", lost, err)
+	}
+	nowhere := netip.MustParseAddr("192.0.2.1")
+	if out, err := daemons.Load(fmt.Sprintf("route-map PM-UNDERLAY permit 10\nset ip next-hop %s\n", nowhere)); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if out, err := daemons.Shell("-c", "clear bgp ipv4 unicast * in"); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	l.soon("the next hop is lost", func() error {
+		lost, err := client.LostNextHops(t.Context())
+		if err == nil && (len(lost) != 1 || !lost[nowhere]) {
+			err = fmt.Errorf("lost are %v", lost)
+		}
+		return err
+	})
+}
+
 // connected are the devices of zebra's connected routes for a prefix in the default VRF.
 func connected(t *testing.T, daemons *frrguest.FRR, prefix netip.Prefix) string {
 	t.Helper()
@@ -240,16 +269,16 @@ func (l *leaf) routedBy(daemons *frrguest.FRR, p netmodel.PortIntent) error {
 	return nil
 }
 
-// startMachine starts FRR as the machine on swp1.
-func (l *leaf) startMachine(v frrguest.Version) *frrguest.FRR {
+// startNeighbour starts FRR as who is on a port.
+func (l *leaf) startNeighbour(v frrguest.Version, number int) *frrguest.FRR {
 	l.Helper()
-	const name = "pointsman-m1"
-	l.IP("netns attach %s %d", name, l.Machines[0])
+	name := fmt.Sprintf("pointsman-m%d", number)
+	l.IP("netns attach %s %d", name, l.Machines[number-1])
 	l.Cleanup(func() { l.IP("netns del %s", name) })
 	l.Command("ip -n " + name + " link set lo up")
 	l.Command("ip -n " + name + " addr add 10.0.0.1/32 dev lo")
 	machine := v.Start(l, name)
-	if out, err := machine.Load(machineConfig); err != nil {
+	if out, err := machine.Load(strings.ReplaceAll(neighbourConfig, "PORT", fmt.Sprintf("m%d", number))); err != nil {
 		l.Fatalf("%v: %s", err, out)
 	}
 	return machine

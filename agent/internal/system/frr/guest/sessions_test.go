@@ -187,7 +187,7 @@ func (n node) returns(t *testing.T, vrf, port string) time.Duration {
 	begin, bounced := time.Now(), false
 	return eventually(t, "the session returns", func() bool {
 		s := n.session(t, vrf, port)
-		if !bounced && !s.Addressed && time.Since(begin) > 4*time.Second {
+		if !bounced && !s.Address.IsValid() && time.Since(begin) > 4*time.Second {
 			if heard, err := n.client.Hears(timeout(t, 10*time.Second), vrf, port); err != nil || !heard {
 				t.Fatalf("%s on %s: %+v, and zebra hears it: %v, %v", port, n.name, s, heard, err)
 			}
