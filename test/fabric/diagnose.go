@@ -62,7 +62,7 @@ func (f *Fabric) Diagnose(ctx context.Context, w io.Writer, nodes ...string) {
 			section(n+": plan", text, err)
 			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all summary' -c 'show bgp l2vpn evpn' -c 'show evpn vni'; tail -n 40 /var/log/frr/*.log; tail -n 60 /var/tmp/frr/*/crashlog 2>/dev/null; true")
 			section(n+": FRR", string(tail([]byte(text), 8000)), err)
-			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show nexthop-group rib' -c 'show bgp ipv4 unicast' -c 'show ip route' -c 'show ip nht' -c 'show bgp nexthop' -c 'show bgp summary'")
+			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show nexthop-group rib' -c 'show bgp ipv4 unicast' -c 'show ip route' -c 'show ip nht' -c 'show ipv6 nht' -c 'show bgp nexthop' -c 'show bgp summary'")
 			section(n+": underlay", string(tail([]byte(text), 12000)), err)
 			text, err = f.Lab.Run(ctx, n, "timeout", "20", "sh", "-c", "vtysh -c 'show bgp vrf all ipv4 unicast' -c 'show bgp vrf all ipv6 unicast' -c 'show ip route vrf all' -c 'show ipv6 route vrf all'")
 			section(n+": routes", string(tail([]byte(text), 16000)), err)

@@ -34,6 +34,9 @@ const (
 	// nudgeRelink is how long a link may take to come back after a bounce.
 	nudgeRelink = 30 * time.Second
 	nudgeAtMost = 10 * time.Minute
+	// nudgeApart lies between two uplinks whose sessions stand: the first may be all it takes, and when a leaf's uplinks go down and up within a
+	// second or two, zebra loses track of the group of both, and the kernel refuses its routes for good ("Nexthop id does not exist").
+	nudgeApart = 10 * time.Second
 )
 
 // nudger looks for such sessions.
@@ -49,6 +52,8 @@ type nudger struct {
 	alone func(func())
 	log   *slog.Logger
 	down  map[string]*wait // by port
+	// mended is when a session that stands was last helped.
+	mended time.Time
 }
 
 type wait struct {
@@ -85,7 +90,7 @@ func (n *nudger) run(ctx context.Context) {
 func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time) {
 	seen := map[string]bool{}
 	lost := n.lostHops(ctx, sessions)
-	mended := false // one of the next hops that are lost: that may be all it takes
+	var useless *frr.Session // the session that has stood without being of use for longest
 	for _, s := range sessions {
 		if s.Interface == "" || s.Established && !lost[s.Address] {
 			continue
@@ -100,18 +105,31 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 			n.down[s.Interface] = newWait(s, now)
 			continue
 		}
-		if waited := now.Sub(w.since); waited < w.limit && (waited < nudgeForgotten || !n.forgotten(ctx, w, s)) || s.Established && mended {
+		if waited := now.Sub(w.since); waited < w.limit && (waited < nudgeForgotten || !n.forgotten(ctx, w, s)) {
 			continue
 		}
-		mended = mended || s.Established
-		w.since, w.limit, w.bounced = now, min(2*w.limit, nudgeAtMost), true
-		n.alone(func() { n.bounce(ctx, s) })
+		if !s.Established {
+			n.nudge(ctx, s, now)
+		} else if useless == nil || w.since.Before(n.down[useless.Interface].since) {
+			useless = &s
+		}
+	}
+	if useless != nil && now.Sub(n.mended) >= nudgeApart {
+		n.mended = now
+		n.nudge(ctx, *useless, now)
 	}
 	for port := range n.down {
 		if !seen[port] {
 			delete(n.down, port)
 		}
 	}
+}
+
+// nudge bounces a port whose time is up.
+func (n *nudger) nudge(ctx context.Context, s frr.Session, now time.Time) {
+	w := n.down[s.Interface]
+	w.since, w.limit, w.bounced = now, min(2*w.limit, nudgeAtMost), true
+	n.alone(func() { n.bounce(ctx, s) })
 }
 
 // lostHops are the next hops of the underlay that bgpd takes for unreachable.
