@@ -34,8 +34,8 @@ const (
 	// nudgeRelink is how long a link may take to come back after a bounce.
 	nudgeRelink = 30 * time.Second
 	nudgeAtMost = 10 * time.Minute
-	// nudgeApart lies between two uplinks whose sessions stand: the first may be all it takes, and when a leaf's uplinks go down and up within a
-	// second or two, zebra loses track of the group of both, and the kernel refuses its routes for good ("Nexthop id does not exist").
+	// nudgeApart lies between two uplinks whose sessions stand: the first may be all it takes, and uplinks that flap one right after the other
+	// are hard on zebra's groups of next hops (system/linux, nexthopgroup.go).
 	nudgeApart = 10 * time.Second
 )
 

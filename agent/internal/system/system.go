@@ -31,10 +31,20 @@ type Switch interface {
 type Routing interface {
 	// NexthopGroups are zebra's groups of next hops and their members.
 	NexthopGroups(ctx context.Context) (map[uint32][]uint32, error)
+	// FailedRoutes are the routes of zebra's that the kernel has refused.
+	FailedRoutes(ctx context.Context) ([]FailedRoute, error)
 	// RouterMACs are the router MACs that VTEPs announce with exactly this prefix: by whose route has the route target of the VNI, or any.
 	RouterMACs(ctx context.Context, vni netmodel.VNI, prefix netip.Prefix) (map[netip.Addr]net.HardwareAddr, error)
 	// TunnelSVIs are the devices by which FRR routes into VNIs, "" where it has none; nothing where it is known not to be wrong about them.
 	TunnelSVIs(ctx context.Context) (map[netmodel.VNI]string, error)
+}
+
+// FailedRoute is a route of FRR's that the kernel has refused.
+type FailedRoute struct {
+	Table    uint32
+	Prefix   netip.Prefix
+	Protocol string // FRR's word: "bgp"
+	Group    uint32 // the next hop, or the group of them, that zebra has for it
 }
 
 // System is one network operating system.

@@ -116,7 +116,7 @@ func (s *System) UseTemplates(t *frrtemplates.Set) { s.templates = t }
 func (s *System) Keep(ctx context.Context, r system.Routing) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.KeepRouterMACs(ctx, r) })
-	wg.Go(func() { s.KeepNexthopGroups(ctx, r.NexthopGroups) })
+	wg.Go(func() { s.KeepNexthopGroups(ctx, r) })
 	wg.Go(func() { s.KeepSVIs(ctx, r.TunnelSVIs) })
 	wg.Wait()
 }

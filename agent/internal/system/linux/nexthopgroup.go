@@ -10,11 +10,18 @@ import (
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/pointsman/pointsman/agent/internal/system"
 )
 
 // When a port loses its link, the kernel deletes the next hops over it and takes them out of their groups, without a word on the groups.
 // Once the port is back, zebra 8.4.4 installs the next hop anew and takes the group for whole: the switch goes on with one way fewer,
 // and nothing shows it. Whatever somebody else writes to a group of zebra's, though, zebra overwrites with the group as it should be.
+//
+// When all ports of a group have lost their link, one after the other, and the first was back before the last went, the kernel has deleted the
+// group as well, and zebra takes it for installed. The kernel refuses every route by it ("Nexthop id does not exist"), zebra does not try again,
+// and BGP takes what lies behind those routes for unreachable: a leaf whose uplinks have flapped so is cut off for good. Such a group is made
+// anew. A route of zebra's that somebody else deletes is installed by zebra at once: so are the routes that failed.
 const (
 	// groupGrace is how long zebra has to set a group right itself.
 	groupGrace = 300 * time.Millisecond
@@ -23,10 +30,10 @@ const (
 )
 
 // KeepNexthopGroups makes zebra write anew the groups that lack next hops in the kernel, until ctx ends; when the kernel's events fail,
-// it begins again. want asks zebra for its groups and their members.
-func (s *System) KeepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) {
+// it begins again.
+func (s *System) KeepNexthopGroups(ctx context.Context, r system.Routing) {
 	for {
-		if err := s.keepNexthopGroups(ctx, want); err != nil && ctx.Err() == nil {
+		if err := s.keepNexthopGroups(ctx, r); err != nil && ctx.Err() == nil {
 			s.log.Warn("follow groups of next hops", "err", err)
 		}
 		if !pause(ctx, time.Second) {
@@ -35,7 +42,7 @@ func (s *System) KeepNexthopGroups(ctx context.Context, want func(context.Contex
 	}
 }
 
-func (s *System) keepNexthopGroups(ctx context.Context, want func(context.Context) (map[uint32][]uint32, error)) error {
+func (s *System) keepNexthopGroups(ctx context.Context, r system.Routing) error {
 	events, err := newMonitor(unix.RTNLGRP_NEXTHOP)
 	if err != nil {
 		return err
@@ -51,7 +58,7 @@ func (s *System) keepNexthopGroups(ctx context.Context, want func(context.Contex
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- events.read(ctx, func(syscall.NetlinkMessage) { heard() }, heard) }()
-	keeper := groupKeeper{System: s, want: want}
+	keeper := groupKeeper{System: s, routing: r, made: map[uint32]bool{}}
 	var again time.Duration // grows while a group lacks what zebra does not bring back, so that nobody is kept busy with it
 	for {
 		wait := groupPass
@@ -77,8 +84,10 @@ func (s *System) keepNexthopGroups(ctx context.Context, want func(context.Contex
 // groupKeeper remembers which groups lacked what when it last looked.
 type groupKeeper struct {
 	*System
-	want   func(context.Context) (map[uint32][]uint32, error)
-	before map[uint32][]uint32
+	routing system.Routing
+	before  map[uint32][]uint32
+	// made are groups that were gone, by which routes may have failed.
+	made map[uint32]bool
 }
 
 // look says whether some group lacks a next hop, having returned to zebra those that lacked the same the last time. A zebra that was busy
@@ -99,20 +108,46 @@ func (k *groupKeeper) look(ctx context.Context) bool {
 			continue
 		}
 		returned = true
-		if err := k.returnGroup(id, group.raw); err != nil {
+		if err := k.returnGroup(id, group); err != nil {
 			k.log.Warn("have zebra write a group of next hops anew", "group", id, "err", err)
 			continue
 		}
-		k.log.Info("a group of next hops lacked some in the kernel: zebra was made to write it anew", "group", id, "missing", missing)
+		if group.gone {
+			k.made[id] = true
+		}
+		k.log.Info("a group of next hops lacked some in the kernel: zebra was made to write it anew", "group", id, "missing", missing, "gone", group.gone)
 	}
 	k.before = still
-	return returned || len(still) > 0
+	if len(k.made) > 0 && !k.retryRoutes(ctx) {
+		clear(k.made)
+	}
+	return returned || len(still) > 0 || len(k.made) > 0
+}
+
+// retryRoutes has zebra install the routes that the kernel has refused for want of a group, and says whether there may be more.
+func (k *groupKeeper) retryRoutes(ctx context.Context) (more bool) {
+	failed, err := k.routing.FailedRoutes(ctx)
+	if err != nil {
+		k.log.Debug("ask for routes that failed", "err", err)
+		return true
+	}
+	failed = slices.DeleteFunc(failed, func(r system.FailedRoute) bool { return !k.made[r.Group] || rtprotOfZebra[r.Protocol] == 0 })
+	for _, r := range failed {
+		if err := k.retryRoute(r); err != nil {
+			k.log.Warn("have zebra install a route that the kernel has refused", "prefix", r.Prefix, "table", r.Table, "err", err)
+		}
+	}
+	if len(failed) > 0 {
+		k.log.Info("zebra was made to install routes that the kernel had refused", "routes", len(failed))
+	}
+	return len(failed) > 0
 }
 
 // nexthopGroup is a group as the kernel has it.
 type nexthopGroup struct {
-	raw     []byte // the kernel's own array of members
+	raw     []byte // the kernel's own array of members, or that of a group that is gone, as it is to be
 	missing []uint32
+	gone    bool
 }
 
 // sizeofNexthopGroup is that of struct nexthop_grp: id, weight and padding (linux/nexthop.h).
@@ -121,35 +156,49 @@ const sizeofNexthopGroup = 8
 // rtprotZebra marks what zebra writes (linux/rtnetlink.h).
 const rtprotZebra = 11
 
-// lacking are the groups of zebra's that lack next hops. zebra is asked only if there are groups at all.
+// lacking are the groups of zebra's that lack next hops. zebra is asked only if there are next hops at all.
 func (k *groupKeeper) lacking(ctx context.Context) (map[uint32]nexthopGroup, error) {
 	single, groups, err := k.nexthops()
-	if err != nil || len(groups) == 0 {
+	if err != nil || len(single) == 0 {
 		return nil, err
 	}
-	want, err := k.want(ctx)
+	want, err := k.routing.NexthopGroups(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return short(single, groups, want), nil
 }
 
-// short picks the groups that lack next hops which the kernel has and zebra counts among their members.
+// short picks the groups that lack next hops which the kernel has and zebra counts among their members, and those that are gone altogether.
 func short(single map[uint32]bool, groups map[uint32][]byte, want map[uint32][]uint32) map[uint32]nexthopGroup {
 	out := map[uint32]nexthopGroup{}
-	for id, raw := range groups {
-		g := nexthopGroup{raw: raw}
-		for _, member := range want[id] {
+	for id, members := range want {
+		raw, there := groups[id]
+		g := nexthopGroup{raw: raw, gone: !there}
+		for _, member := range members {
 			if single[member] && !contains(raw, member) {
 				g.missing = append(g.missing, member)
 			}
 		}
-		if len(g.missing) > 0 {
-			slices.Sort(g.missing)
-			out[id] = g
+		if len(g.missing) == 0 {
+			continue
 		}
+		slices.Sort(g.missing)
+		if g.gone {
+			g.raw = groupOf(g.missing)
+		}
+		out[id] = g
 	}
 	return out
+}
+
+// groupOf is the array of a group's members, all of the same weight.
+func groupOf(members []uint32) []byte {
+	raw := make([]byte, sizeofNexthopGroup*len(members))
+	for i, member := range members {
+		nl.NativeEndian().PutUint32(raw[sizeofNexthopGroup*i:], member)
+	}
+	return raw
 }
 
 func contains(raw []byte, member uint32) bool {
@@ -197,12 +246,44 @@ func (s *System) nexthops() (single map[uint32]bool, groups map[uint32][]byte, e
 	return single, groups, nil
 }
 
-// returnGroup writes a group as it is. A group that went meanwhile does not come back by it.
-func (s *System) returnGroup(id uint32, raw []byte) error {
-	err := s.route.request(unix.RTM_NEWNEXTHOP, unix.NLM_F_REPLACE, nexthopHeader{protocol: rtprotZebra},
-		nl.NewRtAttr(unix.NHA_ID, nl.Uint32Attr(id)), nl.NewRtAttr(unix.NHA_GROUP, raw))
+// returnGroup writes a group as it is, or makes one that is gone. A group that went, or came, meanwhile is left as it is then.
+func (s *System) returnGroup(id uint32, g nexthopGroup) error {
+	flags := unix.NLM_F_REPLACE
+	if g.gone {
+		flags = unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	}
+	err := s.route.request(unix.RTM_NEWNEXTHOP, flags, nexthopHeader{protocol: rtprotZebra},
+		nl.NewRtAttr(unix.NHA_ID, nl.Uint32Attr(id)), nl.NewRtAttr(unix.NHA_GROUP, g.raw))
 	if err != nil {
-		return fmt.Errorf("replace next hop group %d: %w", id, err)
+		return fmt.Errorf("write next hop group %d: %w", id, err)
+	}
+	return nil
+}
+
+const (
+	// zebraMetric is that of zebra's routes in the kernel.
+	zebraMetric = 20
+	// rtaNexthopID is RTA_NH_ID (linux/rtnetlink.h).
+	rtaNexthopID = 30
+)
+
+// rtprotOfZebra are the marks of zebra's routes in the kernel, by FRR's words for where they are from (linux/rtnetlink.h); no others have groups
+// here.
+var rtprotOfZebra = map[string]uint8{"bgp": unix.RTPROT_BGP, "static": 196}
+
+// retryRoute makes a route of zebra's as it should be, in the place of what is left of an older one, and deletes it.
+func (s *System) retryRoute(r system.FailedRoute) error {
+	msg := &nl.RtMsg{RtMsg: unix.RtMsg{
+		Family: uint8(family(r.Prefix.Addr())), Dst_len: uint8(r.Prefix.Bits()), Type: unix.RTN_UNICAST, Protocol: rtprotOfZebra[r.Protocol], Scope: unix.RT_SCOPE_UNIVERSE,
+	}}
+	parts := []nl.NetlinkRequestData{
+		msg, nl.NewRtAttr(unix.RTA_DST, r.Prefix.Addr().AsSlice()), nl.NewRtAttr(unix.RTA_TABLE, nl.Uint32Attr(r.Table)), nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(zebraMetric)),
+	}
+	if err := s.route.request(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE, append(parts, nl.NewRtAttr(rtaNexthopID, nl.Uint32Attr(r.Group)))...); err != nil {
+		return fmt.Errorf("write route: %w", err)
+	}
+	if err := s.route.request(unix.RTM_DELROUTE, 0, parts...); err != nil {
+		return fmt.Errorf("delete route: %w", err)
 	}
 	return nil
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/pointsman/pointsman/test/frrguest"
 )
 
-// One of two ways loses its link and has it again: the group is whole again though zebra 8.4.4 forgets it, and nothing but that is
-// written.
+// One of two ways loses its link and has it again, and then the other: the group is whole again though zebra 8.4.4 forgets it, and the route that
+// the kernel refused without it is installed.
 func TestKeepNexthopGroups(t *testing.T) { frrguest.Each(t, testKeepNexthopGroups) }
 
 func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
@@ -33,6 +33,13 @@ func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
 			}
 		}
 	}
+	failed := func() bool {
+		routes, err := client.FailedRoutes(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(routes) > 0
+	}
 	flap := func() {
 		t.Helper()
 		await("before", 2)
@@ -43,14 +50,25 @@ func testKeepNexthopGroups(t *testing.T, v frrguest.Version) {
 	flap()
 	time.Sleep(2 * time.Second)
 	t.Logf("the control: by itself, zebra has %d of 2 ways", ways())
+	lost := ways() < 2
+	l.on(2, "ip link set m2 down")
+	time.Sleep(300 * time.Millisecond)
+	l.on(2, "ip link set m2 up")
+	time.Sleep(2 * time.Second)
+	if failed() != lost {
+		t.Errorf("the control: a zebra that loses ways (%t) fails to install its route when the other is lost, too: %t", lost, failed())
+	}
 
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	kernelbench.Here(t, ended, func() error {
-		l.KeepNexthopGroups(ctx, client.NexthopGroups)
+		l.KeepNexthopGroups(ctx, client)
 		return nil
 	})
 	await("kept", 2)
+	if failed() {
+		t.Error("zebra takes its route for refused still")
+	}
 	for range 3 {
 		flap()
 	}

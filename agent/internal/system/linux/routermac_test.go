@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pointsman/pointsman/agent/internal/system"
 	"github.com/pointsman/pointsman/agent/internal/system/conformance/kernelbench"
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -21,6 +22,7 @@ type announced struct {
 }
 
 func (announced) NexthopGroups(context.Context) (map[uint32][]uint32, error) { return nil, nil }
+func (announced) FailedRoutes(context.Context) ([]system.FailedRoute, error) { return nil, nil }
 
 func (announced) TunnelSVIs(context.Context) (map[netmodel.VNI]string, error) { return nil, nil }
 
