@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # lanes.sh DIR NAME=COMMAND... runs commands beside each other, each with its output in DIR/NAME.log. Results of tests are shown as they come,
-# all output at the end, that of commands that failed last, and after that once more what the tests that failed said. It fails if one of them does. $STAGGER is how many seconds lie between their starts.
+# all output at the end, that of commands that failed last, and after that once more what the tests that failed said. It fails if one of them
+# does. $STAGGER is how many seconds lie between their starts.
 set -uo pipefail
 set -m # a process group for each, to be ended as one
 dir=$1; shift

@@ -22,8 +22,8 @@ import (
 // same but for what zebra has heard, so that the wait doubles each time, and begins anew with somebody new on the port.
 //
 // A session of the underlay that stands may be of no use all the same: bgpd 8.4.4 was seen to take both spines for unreachable, and so every
-// switch, while zebra had the routes to their link-local addresses. It had not been told of the last change of those, when a port came up in the
-// default VRF after zebra had been killed. That is the end of the leaf's ways to others, so it is mended by the same means.
+// switch, while zebra had the routes to their link-local addresses: since a port had come up in the default VRF, after zebra had been killed. Why
+// is not known. It is the end of the leaf's ways to others, and is mended by the same means.
 const (
 	nudgeInterval = 2 * time.Second
 	nudgeAfter    = 10 * time.Second

@@ -82,8 +82,9 @@ func (s *Sender) Run(ctx context.Context) error {
 		for name, port := range ports {
 			p, ok := open[name]
 			if !ok {
-				conn, err := packet.Listen(&net.Interface{Index: port.Index, Name: name}, packet.Raw, 0, nil) // protocol 0 hears nothing
-				if err != nil {                                                                               // it may be gone again; the next list retries
+				const hearsNothing = 0
+				conn, err := packet.Listen(&net.Interface{Index: port.Index, Name: name}, packet.Raw, hearsNothing, nil)
+				if err != nil { // it may be gone again; the next list retries
 					s.cfg.Log.Warn("cannot announce by LLDP", "port", name, "err", err)
 					continue
 				}
