@@ -77,12 +77,12 @@ test-long: build ## what make test leaves out: the native lab in a guest, the wh
 hazard: ## 500 random port moves on a SONiC switch, 16 at once, through delays of seconds; prints its seed
 	POINTSMAN_HAZARD_MOVES=500 go test -count=1 -timeout 60m -v -run '^TestHazard' $(HAZARDS)
 
-# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own; the third begins with the one that does
+# A guest has one processor, so the scripts run in three parts at once, each on fabrics of its own; the third has the one that does
 # little but wait while etcd is away for $(ETCD_AWAY). Switches that are destroyed and links that are cut have bounds of a second on what
 # that may cost, and BFD at 200 ms notices what a host takes from the guest: they run after that, alone. A fabric's boot takes a processor
 # for some 20 s, so they do not boot at once.
-E2E_FIRST := ^Test(HundredMoves|ControlKilledInAllocation|Border|ForeignSpeakers)$$
-E2E_THIRD := ^Test(ControlAway|AgentKilledInTheMiddle)$$
+E2E_FIRST := ^Test(HundredMoves|Border|ForeignSpeakers)$$
+E2E_THIRD := ^Test(ControlAway|ControlKilledInAllocation|AgentKilledInTheMiddle)$$
 E2E_FAULTS := ^Test(LeafFaults|SpineFaults|CutLinks)$$
 E2E_TEST := go test -count=1 -timeout 60m -v
 ETCD_AWAY ?= 5m
