@@ -227,7 +227,7 @@ func (s *System) enterRouterMAC(ctx context.Context, r system.Routing, hop tunne
 		s.log.Warn("enter a router MAC that zebra has lost", "vtep", hop.address.Unmap(), "prefix", prefix, "err", err)
 		return
 	}
-	s.log.Info("entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", mac)
+	s.log.Info("entered a router MAC that zebra had lost", "vtep", hop.address.Unmap(), "mac", mac.String())
 }
 
 func enterRouterMAC(ctx context.Context, r system.Routing, hop tunnelHop, prefix netip.Prefix) (net.HardwareAddr, error) {
