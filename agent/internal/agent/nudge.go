@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -92,7 +91,8 @@ func (n *nudger) look(ctx context.Context, sessions []frr.Session, now time.Time
 	lost := n.lostHops(ctx, sessions)
 	var useless *frr.Session // the session that has stood without being of use for longest
 	for _, s := range sessions {
-		if s.Interface == "" || s.Established && !lost[s.Address] {
+		useful := s.Established && (!ofUnderlay(s) || !lost[s.Address])
+		if s.Interface == "" || useful {
 			continue
 		}
 		w := n.down[s.Interface]
@@ -134,16 +134,19 @@ func (n *nudger) nudge(ctx context.Context, s frr.Session, now time.Time) {
 
 // lostHops are the next hops of the underlay that bgpd takes for unreachable.
 func (n *nudger) lostHops(ctx context.Context, sessions []frr.Session) map[netip.Addr]bool {
-	underlay := func(s frr.Session) bool { return s.VRF == "" && s.Established && s.Address.IsLinkLocalUnicast() }
-	if !slices.ContainsFunc(sessions, underlay) {
+	if !slices.ContainsFunc(sessions, ofUnderlay) {
 		return nil
 	}
 	lost, err := n.lost(ctx)
 	if err != nil {
 		n.log.Debug("ask for next hops that are lost", "err", err)
 	}
-	maps.DeleteFunc(lost, func(a netip.Addr, _ bool) bool { return !a.IsLinkLocalUnicast() })
 	return lost
+}
+
+// ofUnderlay reports whether a session stands with another switch. A machine's neighbour may have the same link-local address as a switch.
+func ofUnderlay(s frr.Session) bool {
+	return s.VRF == "" && s.Established && s.Address.IsLinkLocalUnicast()
 }
 
 // forgotten reports whether a neighbour's address is known to zebra and not to bgpd, or known to both and thought unreachable by bgpd. Where a

@@ -3,10 +3,7 @@ package frr
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"strings"
 
 	"github.com/pointsman/pointsman/pkg/netmodel"
 )
@@ -38,12 +35,8 @@ func parseTunnelSVIs(text string) (map[netmodel.VNI]string, error) {
 		SVI  string       `json:"sviIntf"`
 	}
 	out := map[netmodel.VNI]string{}
-	decoder := json.NewDecoder(strings.NewReader(text))
-	for {
-		var raw json.RawMessage
-		if err := decoder.Decode(&raw); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
+	for raw, err := range jsonValues(text) {
+		if err != nil {
 			return nil, fmt.Errorf("parse VNIs: %w", err)
 		}
 		var vnis []vniJSON
@@ -63,4 +56,5 @@ func parseTunnelSVIs(text string) (map[netmodel.VNI]string, error) {
 			out[v.VNI] = v.SVI
 		}
 	}
+	return out, nil
 }

@@ -3,11 +3,8 @@ package frr
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
-	"strings"
 
 	"github.com/pointsman/pointsman/agent/internal/system"
 )
@@ -32,23 +29,25 @@ func (c *Client) FailedRoutes(ctx context.Context) ([]system.FailedRoute, error)
 // parseFailedRoutes reads the answer: prefixes with the routes of each, VRFs one after the other (8.4) or in an object of VRFs (10).
 func parseFailedRoutes(text string) ([]system.FailedRoute, error) {
 	var out []system.FailedRoute
-	decoder := json.NewDecoder(strings.NewReader(text))
-	for {
-		var members map[string]json.RawMessage
-		if err := decoder.Decode(&members); errors.Is(err, io.EOF) {
-			return out, nil
-		} else if err != nil {
+	for raw, err := range jsonValues(text) {
+		if err != nil {
 			return nil, fmt.Errorf("parse routes: %w", err)
 		}
-		failed, err := failedRoutes(members)
+		failed, err := failedRoutes(raw)
 		if err != nil {
 			return nil, err
 		}
 		out = append(out, failed...)
 	}
+	return out, nil
 }
 
-func failedRoutes(members map[string]json.RawMessage) ([]system.FailedRoute, error) {
+// failedRoutes reads an object whose members are lists of routes, or objects like it.
+func failedRoutes(object json.RawMessage) ([]system.FailedRoute, error) {
+	var members map[string]json.RawMessage
+	if err := json.Unmarshal(object, &members); err != nil {
+		return nil, fmt.Errorf("parse routes: %w", err)
+	}
 	type routeJSON struct {
 		Prefix   netip.Prefix `json:"prefix"`
 		Protocol string       `json:"protocol"`
@@ -60,11 +59,7 @@ func failedRoutes(members map[string]json.RawMessage) ([]system.FailedRoute, err
 	var out []system.FailedRoute
 	for name, raw := range members {
 		if raw[0] == '{' {
-			var inner map[string]json.RawMessage
-			if err := json.Unmarshal(raw, &inner); err != nil {
-				return nil, fmt.Errorf("parse routes of VRF %q: %w", name, err)
-			}
-			routes, err := failedRoutes(inner)
+			routes, err := failedRoutes(raw)
 			if err != nil {
 				return nil, err
 			}
